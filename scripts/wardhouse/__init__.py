@@ -1,0 +1,1 @@
+"""Wardhouse: the Python side of a healthcare analytics warehouse built with dbt and DuckDB."""
