@@ -1,13 +1,97 @@
 """The `wardhouse` command. Each command imports what it needs when it runs."""
 
+import os
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wardhouse.sample import sample_command
 
 app = typer.Typer(
     name="wardhouse",
     help="Companion of the dbt project: look before a build, see what was refused, make data.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
+console = Console()
+app.command("sample")(sample_command)
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(escape(message), style="red", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+@app.command("inspect")
+def inspect_command(
+    raw_dir: Annotated[Path, typer.Argument(help="A raw directory, with a folder per area.")],
+    areas: Annotated[str, typer.Option(help="Areas, separated by commas.")] = "",
+    rows: Annotated[int, typer.Option(help="Rows shown of each feed.")] = 3,
+) -> None:
+    """Show which feeds a directory holds, how columns map, what is missing, and some rows."""
+    from wardhouse.inspection import inspect_directory, project_directory
+
+    reports, problems = inspect_directory(raw_dir, areas, project_directory(), rows)
+    for problem in problems:
+        console.print(f"[red]{escape(problem)}")
+    for report in reports:
+        _print_report(report)
+    if problems or any(report.problems for report in reports):
+        raise typer.Exit(1)
+
+
+def _print_report(report) -> None:
+    console.rule(f"[bold]{escape(report.label)}", align="left")
+    for problem in report.problems:
+        console.print(f"[red]{escape(problem)}", soft_wrap=True)
+    for file in report.files:
+        console.print(escape(file))
+    if report.mapping:
+        columns = Table("declared column", "read from", box=None)
+        for name, found in report.mapping.items():
+            columns.add_row(name, escape(found))
+        console.print(columns)
+    if report.undeclared:
+        console.print(f"not declared, not read: {escape(', '.join(report.undeclared))}")
+    if report.rows:
+        sample = Table(*report.header, box=None)
+        for row in report.rows:
+            sample.add_row(*(escape(value or "") for value in row))
+        console.print(sample)
+
+
+@app.command("quarantine")
+def quarantine_command(
+    area: Annotated[str | None, typer.Option(help="One area only.")] = None,
+    feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
+    limit: Annotated[int, typer.Option(help="Records shown.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Write all of them to this CSV file.")] = None,
+) -> None:
+    """List the records that were refused and why, or export them as CSV."""
+    from wardhouse.inspection import read_quarantine
+
+    path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
+    try:
+        counts, records = read_quarantine(path, area, feed, limit, out)
+    except FileNotFoundError as error:
+        _fail(str(error))
+    reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
+    for row in counts:
+        reasons.add_row(*(escape(str(value)) for value in row))
+    console.print(reasons)
+    if out:
+        console.print(f"All of them are in {escape(str(out))}")
+        return
+    listed = Table("file", "line", "reason", "record", box=None)
+    for row in records:
+        listed.add_row(*(escape("" if value is None else str(value)) for value in row))
+    console.print(listed)
+
 
 if __name__ == "__main__":
     app()

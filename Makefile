@@ -1,0 +1,43 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ROWS ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint docs bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "wardhouse needs Python 3.11; $(PYTHON) is older. Set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "this Python cannot make environments; on Debian: apt-get install python3.11-venv"; exit 1; }
+	@echo "installing the locked packages into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+build: $(READY) ## build the warehouse on the shipped sample (or WARDHOUSE_RAW_DIR), print the top doctors
+	@$(BIN)/dbt build
+
+test: $(READY) lint ## run every test: lint, the dbt build with its data and unit tests, pytest
+	@$(BIN)/dbt build --target-path target/test --quiet
+	@$(BIN)/pytest
+
+lint: $(READY) ## check style: ruff, sqlfluff, yamllint
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/sqlfluff lint --disable-progress-bar --nofail-placeholder models tests
+
+docs: $(READY) ## write the documentation as one page, target/static_index.html
+	@$(BIN)/dbt docs generate --static
+
+bench: $(READY) ## measure the hospital build against hand-written scripts (ROWS=1000000)
+	@$(BIN)/wardhouse bench hospital --treatments $(ROWS)
+
+clean: ## remove what builds made; the environment stays
+	@rm -rf target logs exports wardhouse.duckdb wardhouse.duckdb.wal .pytest_cache .ruff_cache .hypothesis

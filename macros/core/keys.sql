@@ -1,0 +1,18 @@
+{# Deterministic surrogate key over the full grain: 60 bits of MD5, the same on every engine. #}
+{% macro surrogate_key(parts) -%}
+    ('0x' || substr(md5(concat_ws(chr(31),
+        {%- for part in parts %} coalesce({{ part }}::varchar, ''){{ ',' if not loop.last }}{% endfor -%}
+    )), 1, 15))::bigint
+{%- endmacro %}
+
+
+{# Who issues the identifiers that a source uses for an entity (HL7's assigning authority). #}
+{% macro assigning_authority(source_system, entity) -%}
+    (
+        select source_systems.assigning_authority
+        from {{ ref('source_systems') }} as source_systems
+        where
+            source_systems.source_system = '{{ source_system }}'
+            and source_systems.entity = '{{ entity }}'
+    )
+{%- endmacro %}

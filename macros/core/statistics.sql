@@ -1,0 +1,12 @@
+{# Bounds of the Wilson score interval of a proportion at 95 % (Wilson 1927), null where n is 0. #}
+{% macro wilson_bound(successes, n, bound) -%}
+    {%- set z = 1.959963984540054 -%}
+    case when {{ n }} > 0 then {{ 'greatest(0, ' if bound == 'low' else 'least(1, ' }}
+        (
+            {{ successes }} + {{ z * z / 2 }}
+            {{ '-' if bound == 'low' else '+' }} {{ z }} * sqrt(
+                {{ successes }}::double * ({{ n }} - {{ successes }}) / {{ n }} + {{ z * z / 4 }}
+            )
+        ) / ({{ n }} + {{ z * z }})
+    ) end
+{%- endmacro %}

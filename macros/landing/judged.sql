@@ -1,0 +1,47 @@
+{# The list of repairs of a record; an empty list costs next to nothing where nothing was repaired. #}
+{% macro repairs(rules) %}
+    case
+        when {% for condition, label in rules %}{{ condition }}{{ ' or ' if not loop.last }}{% endfor %}
+            then list_filter([
+                {% for condition, label in rules -%}
+                case when {{ condition }} then '{{ label }}' end{{ ', ' if not loop.last }}
+                {% endfor -%}
+            ], lambda repair : repair is not null)
+        else []::varchar[]
+    end
+{% endmacro %}
+
+
+{# The first reason for which a record is rejected, or null. #}
+{% macro rejection(rules) %}
+    case
+        when unreadable_text is not null then 'unreadable_line'
+        {% for condition, reason in rules -%}
+        when {{ condition }} then '{{ reason }}'
+        {% endfor -%}
+    end
+{% endmacro %}
+
+
+{# Identity of a record inside one warehouse: equal typed values give equal hashes. Never a key. #}
+{% macro record_hash(columns) -%}
+    hash({{ columns | join(', ') }})
+{%- endmacro %}
+
+
+{# The raw record as JSON, kept for rejected records only: the rest can be read in the files. #}
+{% macro rejected_record(columns) %}
+    case
+        when rejection_reason is not null
+            then to_json({
+                {%- for column in columns %}{{ column }}: raw.{{ column }}{{ ', ' if not loop.last }}{% endfor -%}
+            })::varchar
+    end
+{% endmacro %}
+
+
+{# A negative amount, unless it is written as a credit and credits are allowed. #}
+{% macro is_refused_amount(amount, text) -%}
+    {{ amount }} < 0
+    {%- if var('allow_credit_amounts') %} and not {{ is_credit(text) }}{% endif %}
+{%- endmacro %}

@@ -1,0 +1,152 @@
+{# Before anything is built: find the raw files, judge them, and make one view per feed. #}
+{% macro land_feeds() %}
+    {% if execute %}
+        {% do create_landing_tables() %}
+        {% set state = run_query('select raw_dir, areas from landing.warehouse_state') %}
+        {% set request = {
+            'raw_dir': env_var('WARDHOUSE_RAW_DIR', 'seeds/sample'),
+            'areas': env_var('WARDHOUSE_AREAS', ''),
+            'feeds': declared_feeds(),
+            'settings': parse_settings(),
+            'state': {'raw_dir': state.rows[0][0], 'areas': state.rows[0][1].split(',')}
+                if state.rows | length else none,
+            'landed': rows_as_dicts(
+                'select area, feed, source_file, fingerprint, is_readable from landing.landed_files'
+            ),
+            'full_refresh': flags.FULL_REFRESH,
+        } %}
+        {% set answer = run_query('select wardhouse_land(' ~ sql_text(tojson(request)) ~ ')') %}
+        {% set plan = fromjson(answer.rows[0][0]) %}
+        {% if plan.error %}
+            {{ exceptions.raise_compiler_error(plan.error) }}
+        {% endif %}
+        {% do apply_landing_plan(plan, request.state) %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro declared_feeds() %}
+    {% set feeds = [] %}
+    {% for source in graph.sources.values() if source.schema.startswith('raw_') %}
+        {% set columns = [] %}
+        {% for column in source.columns.values() %}
+            {% do columns.append({'name': column.name, 'meta': column.meta}) %}
+        {% endfor %}
+        {% do feeds.append(
+            {'area': source.source_name, 'name': source.name, 'columns': columns}
+        ) %}
+    {% endfor %}
+    {{ return(feeds | sort(attribute='name') | sort(attribute='area')) }}
+{% endmacro %}
+
+
+{# What else decides how a record is read: when it changes, every file is read again. #}
+{% macro parse_settings() %}
+    {% set settings = [
+        var('missing_cost_policy'), var('allow_credit_amounts'), var('date_order'),
+        var('calendar_start'), var('calendar_end'), var('date_formats', []),
+    ] %}
+    {% for node in graph.nodes.values() | sort(attribute='name')
+        if node.resource_type == 'model' and node.name.startswith('base_') %}
+        {% do settings.append(node.checksum.checksum) %}
+    {% endfor %}
+    {{ return(tojson(settings)) }}
+{% endmacro %}
+
+
+{% macro create_landing_tables() %}
+    {% call statement('landing_tables', auto_begin=false) %}
+        create schema if not exists landing;
+        create table if not exists landing.warehouse_state (raw_dir varchar, areas varchar);
+        create table if not exists landing.landed_files (
+            area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
+            fingerprint varchar, is_readable boolean, n_records bigint, landed_at timestamp
+        );
+        create table if not exists landing.current_files (
+            area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
+            fingerprint varchar, is_readable boolean
+        );
+        create table if not exists landing.unreadable_records (
+            area varchar, feed varchar, source_file varchar, line bigint, error varchar,
+            record_text varchar
+        );
+        create table if not exists landing.current_unreadable (
+            area varchar, feed varchar, source_file varchar, line bigint, error varchar,
+            record_text varchar
+        );
+        create table if not exists landing.undeclared_columns (
+            area varchar, feed varchar, source_file varchar, column_name varchar
+        );
+        create table if not exists landing.feed_options (
+            area varchar, feed varchar, option varchar, value varchar
+        );
+    {% endcall %}
+{% endmacro %}
+
+
+{% macro apply_landing_plan(plan, state) %}
+    {% if state and state.raw_dir != plan.raw_dir or flags.FULL_REFRESH %}
+        {% do forget_everything(state and state.raw_dir != plan.raw_dir) %}
+    {% endif %}
+    {% call statement('landing_plan', auto_begin=false) %}
+        {% for table, rows, columns in [
+            ('current_files', plan.files, {
+                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+                'n_bytes': 'bigint', 'content_hash': 'varchar', 'fingerprint': 'varchar',
+                'is_readable': 'boolean'}),
+            ('current_unreadable', plan.unreadable, {
+                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+                'line': 'bigint', 'error': 'varchar', 'record_text': 'varchar'}),
+            ('undeclared_columns', plan.undeclared, {
+                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+                'column_name': 'varchar'}),
+            ('feed_options', plan.options, {
+                'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
+        ] %}
+            delete from landing.{{ table }};
+            insert into landing.{{ table }} by name
+            select unnest(from_json({{ sql_text(tojson(rows)) }}, {{ sql_text(tojson([columns])) }}), recursive := true);
+        {% endfor %}
+        delete from landing.warehouse_state;
+        insert into landing.warehouse_state
+        values ({{ sql_text(plan.raw_dir) }}, {{ sql_text(plan.areas | join(',')) }});
+        {% for view in plan.views %}
+            create schema if not exists {{ view.schema }};
+            create or replace view {{ view.schema }}.{{ view.name }} as
+            {{ view.select }};
+        {% endfor %}
+    {% endcall %}
+{% endmacro %}
+
+
+{# A full refresh starts snapshots anew; another raw directory starts everything anew. #}
+{% macro forget_everything(is_other_directory) %}
+    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main'] %}
+    {% set schemas = run_query(
+        "select schema_name from duckdb_schemas() where database_name = current_database() "
+        ~ "and not internal order by all"
+    ).columns[0].values() %}
+    {% call statement('forget', auto_begin=false) %}
+        {% for schema in schemas if schema not in kept
+            and (is_other_directory or schema == 'snapshots') %}
+            drop schema if exists "{{ schema }}" cascade;
+        {% endfor %}
+        delete from landing.landed_files where {{ is_other_directory }};
+        delete from landing.unreadable_records where {{ is_other_directory }};
+    {% endcall %}
+{% endmacro %}
+
+
+{% macro sql_text(text) %}
+    {{- return("'" ~ text | replace("'", "''") ~ "'") -}}
+{% endmacro %}
+
+
+{% macro rows_as_dicts(query) %}
+    {% set result = run_query(query) %}
+    {% set rows = [] %}
+    {% for row in result.rows %}
+        {% do rows.append(dict(zip(result.column_names, row.values()))) %}
+    {% endfor %}
+    {{ return(rows) }}
+{% endmacro %}

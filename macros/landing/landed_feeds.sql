@@ -1,0 +1,8 @@
+{# Every feed that base models read, by area: what quarantine and reconciliation cover. #}
+{% macro landed_feeds() %}
+    {{ return([
+        ('hospital', 'doctors_info'),
+        ('hospital', 'patient_feedback'),
+        ('hospital', 'patients_data_with_doctor'),
+    ]) }}
+{% endmacro %}

@@ -1,0 +1,42 @@
+-- Answers that name neither treatment nor day may repeat, and are told apart by their occurrence.
+with feedback as (
+    select * from {{ ref('stg_hospital__patient_feedback') }}
+),
+
+identified as (
+    select *, 1 as occurrence
+    from feedback
+    where treatment_id is not null or review_date is not null
+),
+
+unidentified as (
+    select
+        *,
+        row_number() over (partition by record_hash order by source_file) as occurrence
+    from feedback
+    where treatment_id is null and review_date is null
+),
+
+answers as (
+    select * from identified
+    union all
+    select * from unidentified
+),
+
+final as (
+    select
+        {{ surrogate_key([
+            "'hospital'", 'patient_id', 'treatment_id', 'review_date', 'feedback_score',
+            "array_to_string(repairs, ',')", 'occurrence',
+        ]) }} as patient_feedback_key,
+        {{ surrogate_key([assigning_authority('hospital', 'patient'), 'patient_id']) }}
+            as patient_key,
+        patient_id,
+        treatment_id as reported_treatment_id,
+        review_date,
+        feedback_score,
+        repairs
+    from answers
+)
+
+select * from final

@@ -1,0 +1,16 @@
+-- A patient counts once in every feedback figure, however many answers were given.
+with feedback as (
+    select * from {{ ref('fct_patient_feedback') }}
+),
+
+final as (
+    select
+        patient_key,
+        any_value(patient_id) as patient_id,
+        count(*) as n_feedback,
+        (sum(feedback_score) / count(*))::decimal(18, 6) as avg_feedback_score
+    from feedback
+    group by patient_key
+)
+
+select * from final

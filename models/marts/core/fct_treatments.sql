@@ -1,0 +1,33 @@
+-- Follows staging by record hash, so that an append costs what the append weighs.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ remove_gone(ref('stg_hospital__treatments'), 'record_hash') }}",
+) }}
+
+with treatments as (
+    select * from {{ ref('stg_hospital__treatments') }}
+    {{ only_new('record_hash') }}
+),
+
+final as (
+    select
+        {{ surrogate_key(["'hospital'", 'treatment_id']) }} as treatment_key,
+        {{ surrogate_key([assigning_authority('hospital', 'patient'), 'patient_id']) }}
+            as patient_key,
+        {{ surrogate_key([assigning_authority('hospital', 'provider'), 'doctor_id']) }}
+            as provider_key,
+        treatment_id,
+        patient_id,
+        doctor_id as provider_id,
+        treatment_type,
+        treatment_date,
+        treatment_cost_amount,
+        room_cost_amount,
+        (treatment_cost_amount + room_cost_amount)::decimal(18, 2) as revenue_amount,
+        repairs,
+        record_hash
+    from treatments
+)
+
+select * from final

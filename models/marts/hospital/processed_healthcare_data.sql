@@ -1,0 +1,39 @@
+-- The lab's own column names; amounts and rules come from core.
+{{ config(
+    materialized='view',
+    post_hook="{{ export_to('data_warehouse/processed_healthcare_data') }}",
+) }}
+
+with treatments as (
+    select * from {{ ref('fct_treatments') }}
+),
+
+doctors as (
+    select * from {{ ref('dim_provider') }}
+),
+
+feedback as (
+    select * from {{ ref('fct_patient_feedback_totals') }}
+),
+
+final as (
+    select
+        treatments.treatment_id,
+        treatments.patient_id,
+        treatments.provider_id as doctor_id,
+        doctors.provider_name as doctor_name,
+        doctors.specialty,
+        treatments.treatment_type,
+        treatments.treatment_cost_amount as treatment_cost,
+        treatments.room_cost_amount as room_cost,
+        treatments.revenue_amount as total_revenue,
+        treatments.treatment_date,
+        feedback.avg_feedback_score::double as avg_feedback,
+        coalesce(feedback.n_feedback, 0) as n_feedback
+    from treatments
+    -- provider_key and patient_key are unique on the right: no row is lost or doubled.
+    left join doctors on treatments.provider_key = doctors.provider_key
+    left join feedback on treatments.patient_key = feedback.patient_key
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ accepted(ref('base_hospital__doctors_info')) }}

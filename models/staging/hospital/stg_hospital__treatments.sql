@@ -1,0 +1,1 @@
+{{ accepted(ref('base_hospital__patients_data_with_doctor')) }}
