@@ -111,7 +111,10 @@
     from landing.current_unreadable
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-        and source_file in (select source_file from ({{ stale_files(feed.area, feed.feed) }}));
+        {% if is_incremental() %}
+            and source_file in (select source_file from ({{ stale_files(feed.area, feed.feed) }}))
+        {% endif %}
+    ;
     {% if has_rejects %}
         -- A line with several faults is listed once for each of them.
         insert into landing.unreadable_records by name

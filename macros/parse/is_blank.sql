@@ -6,14 +6,9 @@
 {% endmacro %}
 
 
-{# Every blank of Unicode, zero-width ones and the byte order mark too, for RE2. #}
-{% macro blank_characters() -%}
-    [\x09-\x0d\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200b}\x{2028}\x{2029}\x{202f}\x{205f}\x{2060}\x{3000}\x{feff}]
-{%- endmacro %}
-
-
-{% macro with_plain_blanks(column) -%}
-    regexp_replace({{ column }}, '{{ blank_characters() }}', ' ', 'g')
+{# Every blank of Unicode, the zero-width one and the byte order mark too, for RE2. #}
+{% macro blank_character() -%}
+    [\s\v\pZ\x{85}\x{200b}\x{feff}]
 {%- endmacro %}
 
 
@@ -23,7 +18,7 @@
 
 
 {% macro duckdb__is_blank(column) -%}
-    {%- set blanks = blank_characters() ~ '*' -%}
+    {%- set blanks = blank_character() ~ '*' -%}
     {%- set placeholders = modules.re.sub('([?.])', '[\\1]', blank_placeholders() | join('|')) -%}
     {#- Most values begin with a digit: comparing the first byte is far cheaper than a regex. -#}
     case

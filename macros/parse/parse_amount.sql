@@ -5,7 +5,12 @@
 {% endmacro %}
 
 
-{% macro is_credit(column, decimal_mark='.') -%}
+{% macro is_credit(column, decimal_mark='.') %}
+    {{ return(adapter.dispatch('is_credit', 'wardhouse')(column, decimal_mark)) }}
+{% endmacro %}
+
+
+{% macro duckdb__is_credit(column, decimal_mark) -%}
     {#- Looking for a parenthesis is cheap, reading the amount again is not. -#}
     case
         when contains({{ column }}, '(')
@@ -19,13 +24,13 @@
     {{ return([
         'AED', 'ARS', 'AUD', 'BRL', 'CAD', 'CHF', 'CLP', 'CNY', 'COP', 'CZK', 'DKK', 'EGP', 'EUR',
         'GBP', 'HKD', 'HUF', 'IDR', 'ILS', 'INR', 'JPY', 'KES', 'KRW', 'MXN', 'MYR', 'NGN', 'NOK',
-        'NZD', 'PHP', 'PKR', 'PLN', 'RON', 'SAR', 'SEK', 'SGD', 'THB', 'TRY', 'TWD', 'USD', 'VND',
-        'ZAR', 'RS[.]?',
+        'NZD', 'PHP', 'PKR', 'PLN', 'RON', 'RS[.]?', 'SAR', 'SEK', 'SGD', 'THB', 'TRY', 'TWD',
+        'USD', 'VND', 'ZAR',
     ]) }}
 {% endmacro %}
 
 
 {# At most one code and one sign, as in 'USD', '$', 'US$' and 'USD $'. #}
 {% macro currency_mark() -%}
-    (?:(?i:{{ currency_codes() | join('|') }})? *(?:[A-Z]{0,2}\p{Sc})? *)
+    (?i:{{ currency_codes() | join('|') }})?{{ blank_character() }}*(?:[A-Z]{0,2}\p{Sc})?
 {%- endmacro %}

@@ -3,7 +3,8 @@
 {% endmacro %}
 
 
-{# Formats of strptime, whole years only: a year of two digits is a guess. #}
+{# Formats of strptime, whole years only: a year of two digits is a guess. The commonest come first,
+   because each format that does not fit costs more than the one that does. #}
 {% macro date_formats(date_order) %}
     {%- set day_and_month = {
         'dmy': ['%d/%m/%Y', '%d-%m-%Y', '%d.%m.%Y'],
@@ -13,7 +14,7 @@
         {{ exceptions.raise_compiler_error("date_order is dmy or mdy, not '" ~ date_order ~ "'") }}
     {%- endif -%}
     {{ return(var('date_formats', day_and_month[date_order] + [
-        '%Y/%m/%d', '%Y%m%d', '%b %d, %Y', '%B %d, %Y', '%d %b %Y', '%d %B %Y', '%d-%b-%Y',
+        '%Y/%m/%d', '%b %d, %Y', '%d %b %Y', '%d-%b-%Y', '%B %d, %Y', '%d %B %Y', '%Y%m%d',
     ])) }}
 {% endmacro %}
 
@@ -28,33 +29,51 @@
 {%- endmacro %}
 
 
-{# The shape is looked at before the cast, which takes 'epoch', years of five digits and more. #}
+{# As in read_decimal, the clean reading stands twice and is computed once. #}
 {% macro duckdb__parse_date(column, date_order) -%}
-    coalesce(
-        try_cast(
-            case
-                when {{ begins_with_calendar_year(column) }} and {{ column }} like '____-__-__'
-                    then {{ column }}
-            end as date
-        ),
-        {{ read_dirty_date(column, date_order) }}
-    )
+    case
+        when {{ read_clean_date(column) }} is not null then {{ read_clean_date(column) }}
+        when {{ begins_with_calendar_year(column) }}
+            and regexp_full_match(
+                {{ column }}, '{{ iso_timestamp() }}(?:Z|{{ written_offset() }})?'
+            )
+            then try_cast(left({{ column }}, 10) as date)
+        else {{ read_dirty_date(column, date_order) }}
+    end
 {%- endmacro %}
 
 
-{# The lambda names the date, so that it is read once and compared twice. Without the look at its
-   length '2025105' would be a date. #}
+{# Ten characters, the year first: YYYY-MM-DD and YYYY/MM/DD. What the cast would take beyond that
+   ('epoch', years BC, a time and anything behind it) is kept from it. A year of five digits, as in
+   '20250-1-05', does not fit timestamp_ns; looking for the hyphen costs far more. #}
+{% macro read_clean_date(column) -%}
+    cast(try_cast(
+        try_cast(
+            case
+                when {{ begins_with_calendar_year(column) }} and strlen({{ column }}) = 10
+                    then {{ column }}
+            end as date
+        ) as timestamp_ns
+    ) as date)
+{%- endmacro %}
+
+
+{# The lambda names the date, so that it is read once and compared twice. #}
 {% macro read_dirty_date(column, date_order) -%}
     list_filter(
-        [
-            try_strptime(
-                nullif(regexp_extract(
-                    {{ with_plain_blanks(column) }}, '^ *([^ ].{6,}?[^ ])(?:{{ written_time() }})? *$', 1
-                ), ''),
-                {{ ['%Y-%m-%d'] + date_formats(date_order) }}
-            )::date
-        ],
+        [try_strptime(
+            {{ without_time(column) }}, {{ date_formats(date_order) + ['%Y-%m-%d'] }}
+        )::date],
         lambda found:
             found between date '{{ var("calendar_start") }}' and date '{{ var("calendar_end") }}'
     )[1]
+{%- endmacro %}
+
+
+{# A lone number of less than eight digits goes too: '2025105' would pass for YYYYMMDD. #}
+{% macro without_time(column) -%}
+    {%- set blank = blank_character() -%}
+    {%- set short_number = '^' ~ blank ~ '*[0-9]{1,7}' ~ blank ~ '*$' -%}
+    {%- set end = '(?:' ~ written_time() ~ ')?' ~ blank ~ '*$' -%}
+    regexp_replace({{ column }}, '{{ short_number }}|^{{ blank }}+|{{ end }}', '', 'g')
 {%- endmacro %}

@@ -7,64 +7,63 @@
    with 0: '0,123' is more likely a decimal comma, and a guess is worse than a null. #}
 {% macro written_number(decimal_mark) -%}
     {%- set mark = '[' ~ decimal_mark ~ ']' -%}
-    {%- set separator = '[,]' if decimal_mark == '.' else '[.]' -%}
-    (?:[0-9]+|[1-9][0-9]{0,2}(?:(?:{{ separator }}[0-9]{3})+|(?:[''’][0-9]{3})+|(?: [0-9]{3})+))
-    {#- -#}
-    (?:{{ mark }}[0-9]*)?|{{ mark }}[0-9]+
+    {%- set separators = ['[,]' if decimal_mark == '.' else '[.]', "[''’]", blank_character()] -%}
+    (?:(?:[0-9]+|[1-9][0-9]{0,2}(?:
+    {%- for separator in separators -%}
+        (?:{{ separator }}[0-9]{3})+{{ '|' if not loop.last }}
+    {%- endfor -%}
+    ))(?:{{ mark }}[0-9]*)?|{{ mark }}[0-9]+)
 {%- endmacro %}
 
 
-{# A signed number in groups 1 to 3, or one in parentheses in groups 4 and 5. #}
 {% macro signed_number(decimal_mark, currency='') -%}
     {%- set number = written_number(decimal_mark) -%}
-    {%- set sign = '([-+−]?) *' -%}
-    ^ *(?:{{ sign }}{{ currency }}{{ sign }}({{ number }}) *{{ currency }}|{{ currency }}([(]) *
+    {%- set blanks = blank_character() ~ '*' -%}
+    {%- set sign = '[-+−]?' ~ blanks -%}
+    {%- set mark = currency ~ blanks if currency else '' -%}
+    {{ blanks }}{{ sign }}{{ mark }}(?:{{ sign }}{{ number }}|[(]{{ blanks }}{{ mark }}{{ number }}
     {#- -#}
-    {{ currency }}({{ number }}) *{{ currency }}[)] *{{ currency }})$
+    {{ blanks }}{{ mark }}[)]){{ blanks }}{{ mark }}
 {%- endmacro %}
 
 
+{# The clean reading stands twice, and DuckDB computes it once. A coalesce would read better, but
+   what two columns of a query share in it is computed for every row, however rarely needed. #}
 {% macro duckdb__read_decimal(column, scale, decimal_mark, currency='') -%}
     {%- if decimal_mark not in ['.', ','] -%}
-        {{ exceptions.raise_compiler_error("decimal_mark is '.' or ',', not '" ~ decimal_mark ~ "'") }}
+        {{ exceptions.raise_compiler_error("decimal_mark is . or , and not " ~ decimal_mark) }}
     {%- endif -%}
-    coalesce(
-        {{ read_clean_decimal(column, scale, decimal_mark) }},
-        {{ read_dirty_decimal(column, scale, decimal_mark, currency) }}
-    )
+    case
+        when {{ read_clean_decimal(column, scale, decimal_mark) }} is not null
+            then {{ read_clean_decimal(column, scale, decimal_mark) }}
+        else {{ read_dirty_decimal(column, scale, decimal_mark, currency) }}
+    end
 {%- endmacro %}
 
 
 {# The cast alone would take '1_000', and with a decimal comma '1.234' as a bit more than one. #}
 {% macro read_clean_decimal(column, scale, decimal_mark) -%}
+    try_cast(
     {%- if decimal_mark == '.' -%}
-        try_cast(
-            case when not contains({{ column }}, '_') then {{ column }} end as decimal(18, {{ scale }})
-        )
+        case when not contains({{ column }}, '_') then {{ column }} end
     {%- else -%}
-        try_cast(
-            case
-                when not contains({{ column }}, '.') and not contains({{ column }}, '_')
-                    then replace({{ column }}, ',', '.')
-            end as decimal(18, {{ scale }})
-        )
-    {%- endif -%}
+        case
+            when not contains({{ column }}, '.') and not contains({{ column }}, '_')
+                then replace({{ column }}, ',', '.')
+        end
+    {%- endif %} as decimal(18, {{ scale }}))
 {%- endmacro %}
 
 
-{# coalesce reaches this only for rows whose cast failed. Text that is no number becomes ''. #}
-{% macro read_dirty_decimal(column, scale, decimal_mark, currency) -%}
-    try_cast(
-        translate(
-            regexp_replace(
-                regexp_replace(
-                    {{ with_plain_blanks(column) }},
-                    '(?s){{ signed_number(decimal_mark, currency) }}|^.*$',
-                    '\1\2\3\4\5'
-                ),
-                '[^-+−(0-9{{ decimal_mark }}]', '', 'g'
-            ),
-            '(−{{ decimal_mark }}', '--.'
-        ) as decimal(18, {{ scale }})
-    )
+{# First the whole text is held against the grammar, then what is no part of the number goes. Two
+   signs remain two signs, which the cast refuses. #}
+{% macro read_dirty_decimal(column, scale, decimal_mark, currency='') -%}
+    case
+        when regexp_full_match({{ column }}, '{{ signed_number(decimal_mark, currency) }}')
+            then try_cast(translate(
+                regexp_replace({{ column }}, '(?i:rs[.])|[^-+−(0-9{{ decimal_mark }}]', '', 'g'),
+                '(−{{ decimal_mark }}',
+                '--.'
+            ) as decimal(18, {{ scale }}))
+    end
 {%- endmacro %}

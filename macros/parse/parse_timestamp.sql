@@ -3,30 +3,51 @@
 {% endmacro %}
 
 
+{% macro written_clock() -%}
+    (?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?|24:00(?::00(?:[.]0+)?)?
+{%- endmacro %}
+
+
+{% macro written_offset() -%}
+    [-+](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?
+{%- endmacro %}
+
+
+{% macro iso_timestamp() -%}
+    [0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:{{ written_clock() }})
+{%- endmacro %}
+
+
 {# What follows a date: the clock, its half of the day and the zone in three groups. #}
 {% macro written_time() -%}
-    (?:[Tt]| +)
+    {%- set blank = blank_character() -%}
+    (?:[Tt]|{{ blank }}+)({{ written_clock() }})(?:{{ blank }}*([AaPp][Mm]))?
     {#- -#}
-    ((?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?|24:00(?::00(?:[.]0+)?)?)
-    {#- -#}
-    (?: *([AaPp][Mm]))?(?: *([Zz]|UTC|GMT|[-+](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?))?
+    (?:{{ blank }}*([Zz]|UTC|GMT|{{ written_offset() }}))?
+{%- endmacro %}
+
+
+{# As in read_decimal, the clean reading stands twice and is computed once. #}
+{% macro duckdb__parse_timestamp(column, date_order) -%}
+    case
+        when {{ read_clean_timestamp(column) }} is not null then {{ read_clean_timestamp(column) }}
+        when {{ begins_with_calendar_year(column) }}
+            and regexp_full_match({{ column }}, '{{ iso_timestamp() }}{{ written_offset() }}')
+            then timezone('UTC', try_cast({{ column }} as timestamptz))
+        else {{ read_dirty_timestamp(column, date_order) }}
+    end
 {%- endmacro %}
 
 
 {# The shape is looked at before the cast, which forgets offsets, 'PM' and whatever else follows. #}
-{% macro duckdb__parse_timestamp(column, date_order) -%}
-    coalesce(
-        try_cast(
-            case
-                when not ({{ begins_with_calendar_year(column) }}) then null
-                when {{ column }} like '____-__-_____:__:__' then {{ column }}
-                when regexp_full_match(
-                    {{ column }},
-                    '[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[-+]00:?00)?'
-                ) then {{ column }}
-            end as timestamp
-        ),
-        {{ read_dirty_timestamp(column, date_order) }}
+{% macro read_clean_timestamp(column) -%}
+    try_cast(
+        case
+            when not ({{ begins_with_calendar_year(column) }}) then null
+            when {{ column }} like '____-__-_____:__:__' then {{ column }}
+            when regexp_full_match({{ column }}, '{{ iso_timestamp() }}(?:Z|[-+]00:?00)?')
+                then {{ column }}
+        end as timestamp
     )
 {%- endmacro %}
 
@@ -34,30 +55,32 @@
 {# A text without a time is no timestamp: midnight would be a guess. #}
 {% macro read_dirty_timestamp(column, date_order) -%}
     list_transform(
-        [
-            regexp_extract(
-                {{ with_plain_blanks(column) }},
-                '^.*?{{ written_time() }} *$',
+        [{
+            'day': {{ read_dirty_date(column, date_order) }},
+            'time': regexp_extract(
+                {{ column }},
+                '{{ written_time() }}{{ blank_character() }}*$',
                 ['clock', 'half', 'zone']
-            )
-        ],
+            ),
+        }],
         lambda written: timezone('UTC', try_cast(
-            {{ parse_date(column, date_order) }} || ' ' || {{ clock_of_24_hours('written') }}
-            || case when written.zone similar to '[-+].*' then written.zone else '+00' end as timestamptz
+            written.day || ' ' || {{ clock_of_24_hours('written.time') }}
+            || case when written.time.zone[1] in ('+', '-') then written.time.zone else '+00' end
+            as timestamptz
         ))
     )[1]
 {%- endmacro %}
 
 
-{% macro clock_of_24_hours(written) -%}
+{% macro clock_of_24_hours(time) -%}
     case
-        when {{ written }}.half = '' then nullif({{ written }}.clock, '')
-        else strftime(
+        when {{ time }}.half <> '' then strftime(
             try_strptime(
-                {{ written }}.clock || ' ' || {{ written }}.half,
+                {{ time }}.clock || ' ' || {{ time }}.half,
                 ['%I:%M %p', '%I:%M:%S %p', '%I:%M:%S.%f %p']
             ),
             '%H:%M:%S.%f'
         )
+        when {{ time }}.clock <> '' then {{ time }}.clock
     end
 {%- endmacro %}

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - writing SQL is what this module is for; names and values pass quote and identifier
 """What the raw directory holds, judged before anything is built.
 
 The only module that knows files and formats. It matches files to the declared feeds, columns to
@@ -6,9 +7,13 @@ headers, and writes the SQL of one view per feed. dbt calls it through the macro
 """
 
 import csv
+import glob
 import gzip
 import hashlib
+import io
 import json
+import re
+import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,16 +22,27 @@ from typing import Any
 
 import duckdb
 
-from wardhouse.survey import MAX_LINE_BYTES, survey_csv, survey_json, verify_json_documents
+from wardhouse.survey import (
+    MAX_JSON_OBJECT_BYTES,
+    MAX_LINE_BYTES,
+    survey_csv,
+    survey_json,
+    verify_json_documents,
+)
 
 SUFFIXES = (".csv", ".csv.gz", ".json", ".jsonl", ".ndjson", ".parquet")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 DELIMITERS = (",", ";", "\t", "|")
 OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark")
-OPTION_VALUES = {"date_order": ("dmy", "mdy"), "decimal_mark": (".", ",")}
+OPTION_VALUES = {
+    "encoding": ("utf-8", "latin-1", "utf-16"),  # what DuckDB reads without an extension
+    "date_order": ("dmy", "mdy"),
+    "decimal_mark": (".", ","),
+}
 ALIAS_PREFIX = "column:"
-KEYS_SAMPLE = 1000  # JSON records whose keys are looked at
-MAX_OBJECT_BYTES = 64 * 2**20
+KEYS_SAMPLE = 1000  # JSON records of a large file whose keys are looked at
+SMALL_FILE_BYTES = 2**20  # below it, the keys of every JSON record are looked at
+PATH = "landed_path"  # column in which DuckDB gives the file that a record came from
 REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lines it refuses
 
 
@@ -67,6 +83,7 @@ class LandedFile:
     n_bytes: int
     content_hash: str
     header: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()  # of Parquet columns
     delimiter: str = ","
     fingerprint: str = ""
     is_readable: bool = True
@@ -94,6 +111,12 @@ def quote(text: str) -> str:
 def identifier(name: str) -> str:
     """Quote a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def file_list(files: Iterable[LandedFile]) -> str:
+    """Write file names as an SQL list, in which none of them is taken as a pattern."""
+    names = (re.sub(r"([*?\[])", r"[\1]", file.path.as_posix()) for file in files)
+    return "[" + ", ".join(quote(name) for name in names) + "]"
 
 
 def normalise(name: str) -> str:
@@ -165,8 +188,8 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     known = sorted(set(known))
     if not raw_dir.is_dir():
         return [], [f"the raw directory {raw_dir} does not exist (WARDHOUSE_RAW_DIR)"]
-    if chosen.strip():
-        names = sorted({name.strip() for name in chosen.split(",") if name.strip()})
+    names = sorted({name.strip() for name in chosen.split(",") if name.strip()})
+    if names:
         unknown = [name for name in names if name not in known]
         if unknown:
             return [], [f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"]
@@ -177,7 +200,9 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     return names, []
 
 
-def read_options(raw_dir: Path) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+def read_options(
+    raw_dir: Path, feeds: Iterable[Feed]
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
     """Read the optional `feeds.csv` (area, feed, option, value) of a raw directory.
 
     Returns
@@ -190,80 +215,132 @@ def read_options(raw_dir: Path) -> tuple[dict[tuple[str, str], dict[str, str]], 
     problems = []
     if not path.is_file():
         return options, problems
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            values = {key: (row.get(key) or "") for key in ("area", "feed", "option", "value")}
-            option, value = values["option"].strip(), values["value"]
-            is_alias = option.startswith(ALIAS_PREFIX)
-            allowed = OPTION_VALUES.get(option)
-            if option not in OPTIONS and not is_alias:
-                expected = ", ".join([*OPTIONS, f"{ALIAS_PREFIX}<declared column>"])
-                problems.append(f"feeds.csv line {number}: no option {option!r} ({expected})")
-            elif allowed and value.strip() not in allowed:
-                problems.append(
-                    f"feeds.csv line {number}: {option} is one of {allowed}, not {value!r}"
-                )
-            else:
-                feed = (values["area"].strip(), values["feed"].strip())
-                clean = value.replace("\\t", "\t") if option == "delimiter" else value.strip()
-                options.setdefault(feed, {})[option] = clean
+    names = ("area", "feed", "option", "value")
+    columns = {(feed.area, feed.name): {c.name for c in feed.columns} for feed in feeds}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeError, csv.Error) as error:
+        return {}, [f"feeds.csv cannot be read as CSV in UTF-8: {error}"]
+    if rows and not set(names) <= set(rows[0]):
+        return {}, [f"feeds.csv has no header line {','.join(names)}"]
+    for number, row in enumerate(rows, start=2):
+        area, feed, option, value = ((row[name] or "").strip(" ") for name in names)
+        value = value.replace("\\t", "\t") if option == "delimiter" else value.strip()
+        problem = _option_problem(columns.get((area, feed)), f"{area}.{feed}", option, value)
+        own = options.setdefault((area, feed), {})
+        if problem or option in own:
+            problems.append(f"feeds.csv line {number}: {problem or f'{option} is given twice'}")
+        own[option] = value
     return options, problems
 
 
+def _option_problem(columns: set[str] | None, label: str, option: str, value: str) -> str | None:
+    allowed = OPTION_VALUES.get(option)
+    if columns is None:
+        return f"no feed {label!r}"
+    if option.startswith(ALIAS_PREFIX):
+        column = option.removeprefix(ALIAS_PREFIX)
+        return None if column in columns else f"{label} declares no column {column!r}"
+    if option not in OPTIONS:
+        return f"no option {option!r} ({', '.join([*OPTIONS, f'{ALIAS_PREFIX}<declared column>'])})"
+    if allowed and value not in allowed:
+        return f"{option} is one of {', '.join(allowed)}, not {value!r}"
+    if option == "delimiter" and (len(value) != 1 or not value.isascii() or value in '"\r\n\0'):
+        return f"{option} is one ASCII character or \\t, not {value!r}"
+    return None
+
+
 def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
-    """Find the files of a feed: `<area>/<feed>.<suffix>` or a folder of files of one kind."""
+    """Find the files of a feed: `<area>/<feed>.<suffix>` or a folder of files of one kind.
+
+    Hidden files, such as editors leave, are no data; any other stranger in a folder is refused,
+    for whoever put it there may think that it counts.
+    """
     area = raw_dir / feed.area
-    suffixes = ", ".join(SUFFIXES)
-    single = [area / f"{feed.name}{s}" for s in SUFFIXES if (area / f"{feed.name}{s}").is_file()]
     folder = area / feed.name
-    sheets = [area / f"{feed.name}{s}" for s in SPREADSHEETS]
-    inside = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    refused = [p for p in [*sheets, *inside] if p.suffix in SPREADSHEETS and p.is_file()]
-    if refused:
+    suffixes = ", ".join(SUFFIXES)
+    beside = [p for p in area.glob("*") if p.is_file() and p.name.startswith(f"{feed.name}.")]
+    single = [p for p in sorted(beside) if p.name.removeprefix(feed.name).lower() in SUFFIXES]
+    names = glob.glob("**", root_dir=folder, recursive=True)  # noqa: PTH207 - rglob skips links
+    inside = [folder / name for name in sorted(names)]
+    inside = [path for path in inside if not path.is_dir() and path.name != "_SUCCESS"]
+    sheets = [path for path in [*beside, *inside] if path.suffix.lower() in SPREADSHEETS]
+    strange = [path for path in inside if not path.name.lower().endswith(SUFFIXES)]
+    badly_named = [path for path in [*single, *inside] if not _is_text(path)]
+    if sheets:
         return [], [
-            f"{refused[0]} is a spreadsheet: save it as CSV UTF-8 (one sheet, one header line)"
+            f"{sheets[0]} is a spreadsheet: save it as CSV UTF-8 (one sheet, one header line)"
         ]
-    found = [path for path in inside if path.name.endswith(SUFFIXES)]
-    if len(single) + bool(found) > 1:
-        places = ", ".join(str(path) for path in [*single, *([folder] if found else [])])
+    if badly_named:
+        return [], [f"{str(badly_named[0])!r}: the name of this file is not UTF-8; rename it"]
+    if strange:
+        return [], [f"{strange[0]} is none of {suffixes}; take it out of the folder"]
+    if len(single) + bool(inside) > 1:
+        places = ", ".join(str(path) for path in [*single, *([folder] if inside else [])])
         return [], [f"more than one place holds this feed: {places}; keep one"]
-    if not single and not found:
+    if not single and not inside:
         return [], [f"no file; looked for {area / feed.name} with {suffixes}, or a folder of them"]
-    if len({_kind_of_name(path) for path in found}) > 1:
+    if len({_kind_of_name(path) for path in inside}) > 1:
         return [], [f"{folder} mixes kinds of files; keep one kind"]
-    return single or found, []
+    return single or inside, []
+
+
+def _is_text(path: Path) -> bool:
+    return not any("\ud800" <= sign <= "\udfff" for sign in str(path))
 
 
 def _kind_of_name(path: Path) -> str:
-    name = path.name
+    name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
         return "csv"
     return "parquet" if name.endswith(".parquet") else "json"
 
 
-def _read_header(path: Path, delimiter: str, encoding: str) -> tuple[str, ...]:
-    opener = gzip.open if path.suffix == ".gz" else open
+def _read_start(path: Path, encoding: str) -> str:
+    """Read the text that holds the header; nothing where it is no text, which the survey says."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    with opener(path, "rt", encoding=codec, errors="replace", newline="") as file:
-        line = file.readline(MAX_LINE_BYTES)
-    return tuple(next(csv.reader([line], delimiter=delimiter), []))
+    try:
+        with opener(path, "rt", encoding=codec, errors="replace", newline="") as file:
+            return file.read(MAX_LINE_BYTES)
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeError):
+        return ""
+
+
+def _split_header(start: str, delimiter: str) -> tuple[str, ...]:
+    try:
+        names = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
+    except csv.Error:
+        return ()
+    return _distinct(names)
 
 
 def _read_csv_header(path: Path, plan: FeedPlan) -> tuple[str, tuple[str, ...]]:
     """Read a header, with the declared delimiter or the first that finds every required column."""
-    encoding = plan.options.get("encoding", "utf-8")
+    start = _read_start(path, plan.options.get("encoding", "utf-8"))
     candidates = [plan.options["delimiter"]] if "delimiter" in plan.options else DELIMITERS
-    best = (candidates[0], _read_header(path, candidates[0], encoding))
     for delimiter in candidates:
-        header = _read_header(path, delimiter, encoding)
+        header = _split_header(start, delimiter)
         if not missing_columns(plan, header):
             return delimiter, header
-    return best
+    return candidates[0], _split_header(start, candidates[0])
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Give a repeated or nameless column the name of its place: it is reported, not read."""
+    seen: set[str] = set()
+    distinct = []
+    for place, name in enumerate(names, start=1):
+        distinct.append(f"{name}__{place}" if name in seen or not name else name)
+        seen.add(name)
+    return tuple(distinct)
 
 
 def _spellings(plan: FeedPlan, column: Column) -> set[str]:
     own = plan.options.get(ALIAS_PREFIX + column.name)
-    return {normalise(name) for name in (column.name, *column.aliases, *([own] if own else []))}
+    names = (column.name, *column.aliases, *([own] if own else []))
+    return {normalise(name) for name in names} - {""}
 
 
 def map_columns(plan: FeedPlan, header: Sequence[str]) -> dict[str, list[str]]:
@@ -299,18 +376,16 @@ def _check_header(plan: FeedPlan, place: str, header: Sequence[str]) -> None:
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
     source_file = path.relative_to(raw_dir).as_posix()
     kind = _kind_of_name(path)
+    if kind == "parquet":
+        return _survey_parquet(path, source_file, plan)
     if kind == "csv":
         delimiter, header = _read_csv_header(path, plan)
         found = survey_csv(path, delimiter, plan.options.get("encoding", "utf-8"))
         kind = "csv" if found.n_bytes else "empty"
-    elif kind == "json":
+    else:
         delimiter, header = ",", ()
         found = survey_json(path)
         kind = found.layout
-    else:
-        data = path.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        return LandedFile(source_file, path, kind, len(data), digest)
     for problem in found.problems:
         where = f" line {problem.line}" if problem.line else ""
         if kind in ("array", "object"):
@@ -325,9 +400,32 @@ def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
         found.n_bytes,
         found.content_hash,
         header,
-        delimiter,
+        delimiter=delimiter,
         is_readable=readable,
     )
+
+
+def _survey_parquet(path: Path, source_file: str, plan: FeedPlan) -> LandedFile:
+    with path.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    file = LandedFile(source_file, path, "parquet", path.stat().st_size, digest)
+    if not file.n_bytes:
+        file.kind = "empty"
+        return file
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(f"describe {_parquet([file])}").fetchall()
+    except duckdb.Error as error:
+        plan.problems.append(f"{source_file}: not readable as Parquet: {_first_line(error)}")
+    else:
+        columns = [row[:2] for row in rows if row[0] != PATH]
+        file.header = tuple(name for name, _ in columns)
+        file.types = tuple(kind for _, kind in columns)
+    return file
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _unreadable(source_file: str, line: int | None, error: str, path: Path) -> dict[str, Any]:
@@ -363,14 +461,20 @@ def plan_feed(
     paths, plan.problems = find_files(raw_dir, feed)
     if plan.problems:
         return plan
-    with ThreadPoolExecutor(2) as pool:
-        plan.files = list(pool.map(lambda path: _survey(path, raw_dir, plan), paths))
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            plan.files = list(pool.map(lambda path: _survey(path, raw_dir, plan), paths))
+    except OSError as error:
+        plan.problems.append(f"{error.filename}: {error.strerror}")
+        return plan
+    plan.problems.sort()
     if all(file.kind == "empty" for file in plan.files):
         names = ", ".join(file.source_file for file in plan.files)
         plan.problems.append(f"{names}: the file is empty")
     if plan.problems:
         return plan
-    signature = json.dumps([settings, sorted(options.items()), duckdb.__version__])
+    spellings = [(column.name, column.aliases) for column in feed.columns]
+    signature = json.dumps([settings, sorted(options.items()), spellings, duckdb.__version__])
     for file in plan.files:
         parts = (file.content_hash, file.kind, file.delimiter, repr(file.header), signature)
         file.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -381,13 +485,13 @@ def plan_feed(
 
 def _verify_documents(plan: FeedPlan, landed: dict[str, Any]) -> None:
     """Set aside the JSON documents that do not parse; one that has landed is not parsed again."""
-    fresh = []
-    for file in plan.files:
-        before = landed.get(file.source_file, {})
-        if before.get("fingerprint") == file.fingerprint:
-            file.is_readable = before["is_readable"]
-        elif file.kind in ("array", "object") and file.is_readable:
-            fresh.append(file)
+    fresh = [
+        file
+        for file in plan.files
+        if file.kind in ("array", "object")
+        and file.is_readable
+        and landed.get(file.source_file) != {"fingerprint": file.fingerprint, "is_readable": True}
+    ]
     broken = verify_json_documents([file.path for file in fresh]) if fresh else {}
     for file in fresh:
         if file.path in broken:
@@ -396,135 +500,150 @@ def _verify_documents(plan: FeedPlan, landed: dict[str, Any]) -> None:
             plan.unreadable.append(
                 _unreadable(file.source_file, problem.line, problem.message, file.path)
             )
-
-
-def _groups(files: list[LandedFile]) -> dict[tuple, list[LandedFile]]:
-    groups: dict[tuple, list[LandedFile]] = {}
-    for file in files:
-        if file.is_readable and file.kind != "empty":
-            groups.setdefault((file.kind, file.delimiter, file.header), []).append(file)
-    return groups
+    plan.unreadable.sort(key=lambda row: row["source_file"])
 
 
 def _plan_view(plan: FeedPlan, raw_dir: Path) -> None:
+    """Write the feed's view: one query per group of files that are read alike."""
+    groups: dict[tuple, list[LandedFile]] = {}
+    for file in plan.files:
+        if file.is_readable and file.kind != "empty":
+            alike = (file.kind, file.delimiter, file.header, file.types)
+            groups.setdefault(alike, []).append(file)
     selects = []
-    prefix = len(raw_dir.as_posix()) + 2
-    for (kind, delimiter, header), files in _groups(plan.files).items():
-        paths = "[" + ", ".join(quote(file.path.as_posix()) for file in files) + "]"
-        names = header or _discover_columns(kind, paths)
+    for files in groups.values():
+        names = files[0].header or _json_keys(files)
         place = files[0].source_file
         if len(files) > 1:
             place += f" (and {len(files) - 1} more)"
         _check_header(plan, place, names)
         mapping = map_columns(plan, names)
-        plan.mapping = {
-            column: list(dict.fromkeys([*plan.mapping.get(column, []), *found]))
-            for column, found in mapping.items()
-        }
-        reader = _reader(kind, paths, delimiter, names, plan, mapping)
-        columns = [f"{_column(kind, mapping[c.name])} as {c.name}" for c in plan.feed.columns]
-        unreadable = "unreadable_text" if kind == "ndjson" else "null::varchar"
-        columns += [
-            f"substr(filename, {prefix}) as source_file",
-            f"{unreadable} as unreadable_text",
-        ]
-        selects.append("select " + ", ".join(columns) + "\nfrom " + reader)
+        for column, found in mapping.items():
+            known = plan.mapping.setdefault(column, [])
+            known += [name for name in found if name not in known]
+        selects.append(_select(plan, files, mapping, len(raw_dir.as_posix()) + 2))
     plan.select = "\nunion all\n".join(selects) or empty_select(plan.feed)
 
 
-def _discover_columns(kind: str, paths: str) -> tuple[str, ...]:
-    """Find the columns of JSON or Parquet files; `paths` is an SQL list of their names."""
-    with duckdb.connect() as connection:
-        if kind == "parquet":
-            query = f"describe select * from read_parquet({paths}, union_by_name = true)"
-            return tuple(row[0] for row in connection.execute(query).fetchall())
-        if kind == "ndjson":
-            reader = _read_lines(paths)
-            records = f"(select line as json from {reader} where json_valid(line))"
-        else:
-            layout = "array" if kind == "array" else "unstructured"
-            records = (
-                f"read_json_objects({paths}, format = '{layout}', "
-                f"maximum_object_size = {MAX_OBJECT_BYTES})"
-            )
-        query = f"""
-            with records as (select json from {records} limit {KEYS_SAMPLE})
-            select unnest(json_keys(json)) as key, count(*) as n_records
-            from records where json_type(json) = 'OBJECT' group by key order by n_records desc, key
-        """
-        return tuple(row[0] for row in connection.execute(query).fetchall())
-
-
-def _read_lines(paths: str) -> str:
-    return (
-        f"read_csv({paths}, columns = {{'line': 'varchar'}}, auto_detect = false, header = false, "
-        "delim = chr(31), quote = '', escape = '', filename = true, store_rejects = true, "
-        f"rejects_table = '{REJECTS}', rejects_scan = '{REJECTS}_scan', rejects_limit = 0)"
-    )
-
-
-def _reader(
-    kind: str,
-    paths: str,
-    delimiter: str,
-    names: Sequence[str],
-    plan: FeedPlan,
-    mapping: dict[str, list[str]],
+def _select(
+    plan: FeedPlan, files: list[LandedFile], mapping: dict[str, list[str]], prefix: int
 ) -> str:
+    """Write the query of files that are read alike; `prefix` is where `source_file` begins."""
+    kind, header = files[0].kind, files[0].header
+    unreadable = "null::varchar"
     if kind == "csv":
-        encoding = plan.options.get("encoding", "utf-8")
-        columns = ", ".join(f"{quote(name)}: 'varchar'" for name in _distinct(names))
-        return (
-            f"read_csv({paths}, columns = {{{columns}}}, auto_detect = false, header = true, "
-            f"delim = {quote(delimiter)}, quote = '\"', escape = '\"', encoding = "
-            f"{quote(encoding)}, filename = true, store_rejects = true, rejects_table = "
-            f"'{REJECTS}', rejects_scan = '{REJECTS}_scan', rejects_limit = 0)"
-        )
-    if kind == "parquet":
-        return f"read_parquet({paths}, union_by_name = true, filename = true)"
-    used = [name for found in mapping.values() for name in found]
-    if kind == "ndjson":
-        keys = "[" + ", ".join(quote("$." + identifier(name)) for name in used) + "]"
-        fields = ", ".join(
-            f"fields[{position}] as {identifier(name)}"
-            for position, name in enumerate(used, start=1)
-        )
-        return (
-            f"(select filename, {fields}, if(is_record, null, line) as unreadable_text from ("
-            f"select filename, line, json_valid(line) and json_type(line) = 'OBJECT' as is_record, "
-            f"case when is_record then json_extract_string(line, {keys}) end as fields "
-            f"from {_read_lines(paths)} where trim(line) <> ''))"
-        )
-    layout = "array" if kind == "array" else "unstructured"
-    columns = ", ".join(f"{quote(name)}: 'varchar'" for name in used)
+        places = {name: f"c{place}" for place, name in enumerate(header, start=1)}
+        reader = _csv(files, plan.options.get("encoding", "utf-8"))
+    elif kind == "parquet":
+        places = {name: f"{identifier(name)}::varchar" for name in header}
+        reader = f"({_parquet(files)})"
+    else:
+        # A key that the looked at records lack may still come later.
+        mapping = {column: found or [column] for column, found in mapping.items()}
+        keys = list(dict.fromkeys(name for found in mapping.values() for name in found))
+        places = {key: f"fields[{place}]" for place, key in enumerate(keys, start=1)}
+        reader = _json_fields(files, keys)
+        unreadable = "unreadable_text"
+    columns = [
+        f"{_first_known([places[name] for name in mapping[column.name]])} as "
+        f"{identifier(column.name)}"
+        for column in plan.feed.columns
+    ]
+    columns += [
+        f"substr({PATH}, {prefix}) as source_file",
+        f"{unreadable} as unreadable_text",
+    ]
+    return "select " + ", ".join(columns) + "\nfrom " + reader
+
+
+def _first_known(places: list[str]) -> str:
+    if not places:
+        return "null::varchar"
+    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
+
+
+def _read_options() -> str:
+    return f"filename = '{PATH}', hive_partitioning = false"
+
+
+def _reject_options() -> str:
     return (
-        f"read_json({paths}, columns = {{{columns}}}, format = '{layout}', filename = true, "
-        f"maximum_object_size = {MAX_OBJECT_BYTES})"
+        f"{_read_options()}, store_rejects = true, rejects_table = '{REJECTS}', "
+        f"rejects_scan = '{REJECTS}_scan', rejects_limit = 0"
     )
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Give every header field a name of its own, so that readers can bind them by position."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        key = name.lower()
-        seen[key] = seen.get(key, 0) + 1
-        distinct.append(name if seen[key] == 1 and name else f"{name}__{len(distinct) + 1}")
-    return distinct
+def _csv(files: list[LandedFile], encoding: str) -> str:
+    """Name columns by their place: whatever stands in a header is no part of the query."""
+    columns = ", ".join(f"'c{place}': 'varchar'" for place in range(1, len(files[0].header) + 1))
+    return (
+        f"read_csv({file_list(files)}, columns = {{{columns}}}, auto_detect = false, "
+        f"header = true, delim = {quote(files[0].delimiter)}, quote = '\"', escape = '\"', "
+        f"encoding = {quote(encoding)}, {_reject_options()})"
+    )
 
 
-def _column(kind: str, names: list[str]) -> str:
-    if not names:
-        return "null::varchar"
-    cast = "::varchar" if kind == "parquet" else ""
-    columns = [identifier(name) + cast for name in names]
-    return columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
+def _parquet(files: list[LandedFile]) -> str:
+    return f"select * from read_parquet({file_list(files)}, {_read_options()})"
+
+
+def _json_records(files: list[LandedFile]) -> str:
+    """Write the query of the records of JSON files: `record` as text and `is_object`."""
+    if files[0].kind != "ndjson":
+        layout = "array" if files[0].kind == "array" else "unstructured"
+        return (
+            f"select {PATH}, json::varchar as record, json_type(json) = 'OBJECT' as is_object "
+            f"from read_json_objects({file_list(files)}, format = '{layout}', {_read_options()}, "
+            f"maximum_object_size = {MAX_JSON_OBJECT_BYTES})"
+        )
+    # Lines as they are: no sign is a quote, four separators in a row are no text, and files that
+    # mix line ends stop the strict reader.
+    separator = " || ".join(f"chr({code})" for code in (28, 29, 30, 31))
+    return (
+        f"select {PATH}, line as record, case when json_valid(line) "
+        "then json_type(line) = 'OBJECT' else false end as is_object "
+        f"from read_csv({file_list(files)}, columns = {{'line': 'varchar'}}, auto_detect = false, "
+        f"header = false, delim = {separator}, quote = '', escape = '', strict_mode = false, "
+        f"{_reject_options()}) "
+        "where starts_with(line, '{') or trim(line, ' ' || chr(9) || chr(13)) <> ''"
+    )
+
+
+def _json_fields(files: list[LandedFile], keys: list[str]) -> str:
+    """Write the query of the values of some keys, as the list `fields`, of every JSON record."""
+    pointers = "[" + ", ".join(quote(_pointer(key)) for key in keys) + "]"
+    return (
+        f"(select {PATH}, case when is_object then json_extract_string(record, {pointers}) end "
+        f"as fields, case when not is_object then record end as unreadable_text "
+        f"from ({_json_records(files)}))"
+    )
+
+
+def _pointer(key: str) -> str:
+    """Write a key as JSON pointer."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _json_keys(files: list[LandedFile]) -> tuple[str, ...]:
+    """Find the keys of JSON files: of all records in small files, of the first in large ones."""
+    small = [file for file in files if file.n_bytes < SMALL_FILE_BYTES]
+    large = [file for file in files if file.n_bytes >= SMALL_FILE_BYTES]
+    samples = [(small, "")] if small else []
+    samples += [([file], f" limit {KEYS_SAMPLE}") for file in large]
+    keys: dict[str, None] = {}
+    with duckdb.connect() as connection:
+        for chosen, limit in samples:
+            rows = connection.execute(
+                f"select distinct json_keys(record) from ({_json_records(chosen)}{limit}) "
+                "where is_object order by all"
+            ).fetchall()
+            keys |= dict.fromkeys(key for (found,) in rows for key in found)
+    return tuple(keys)
 
 
 def empty_select(feed: Feed) -> str:
     """Write the query of a feed without rows, for areas that are not chosen."""
-    columns = [f"null::varchar as {column.name}" for column in feed.columns]
+    columns = [f"null::varchar as {identifier(column.name)}" for column in feed.columns]
     columns += ["null::varchar as source_file", "null::varchar as unreadable_text"]
     return "select " + ", ".join(columns) + " where false"
 
@@ -574,7 +693,7 @@ def land(request: dict[str, Any]) -> dict[str, Any]:
     raw_dir = Path(request["raw_dir"]).resolve()
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
     areas, problems = choose_areas(raw_dir, request["areas"], (feed.area for feed in feeds))
-    options, bad_options = read_options(raw_dir)
+    options, bad_options = read_options(raw_dir, feeds)
     problems += bad_options
     if not problems:
         problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
@@ -582,7 +701,10 @@ def land(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": _message(raw_dir, problems)}
     landed: dict[tuple[str, str], dict[str, Any]] = {}
     for file in request["landed"]:
-        landed.setdefault((file["area"], file["feed"]), {})[file["source_file"]] = file
+        landed.setdefault((file["area"], file["feed"]), {})[file["source_file"]] = {
+            "fingerprint": file["fingerprint"],
+            "is_readable": file["is_readable"],
+        }
     plans = [
         plan_feed(
             raw_dir,

@@ -22,7 +22,7 @@ import numpy as np
 # DuckDB's max_line_size is 2,000,000 bytes; it rejects or drops what is longer.
 MAX_LINE_BYTES = 1 << 20
 # Small enough for the processor's cache.
-BLOCK_BYTES = 1 << 19
+BLOCK_BYTES = 1 << 17
 # DuckDB's default maximum_object_size: the largest JSON record, or document that is one object.
 MAX_JSON_OBJECT_BYTES = 16 << 20
 
@@ -149,9 +149,9 @@ class _Grammar:
             turned = bool(start and is_quoted[start - 1])
             if turned not in irregular:
                 quoted = ~is_quoted if turned else is_quoted
-                wrong = self._stray_newlines(window, text) & ~quoted
+                wrong = self._stray_newlines(window, text)
                 if has_quotes:
-                    wrong |= self._misplaced_quotes(text, quotes, quoted)
+                    wrong = (wrong & ~quoted) | self._misplaced_quotes(text, quotes, quoted)
                 irregular[turned] = np.flatnonzero(wrong)
             found = irregular[turned]
             first = np.searchsorted(found, start)

@@ -63,13 +63,16 @@ final as (
         n_treatments_with_feedback,
         avg_feedback_score,
         -- Ratio estimator with the patient as cluster; null for a single patient.
-        case when n_patients_with_feedback > 1 then sqrt(greatest(
-            (
-                squared_weighted_sum
-                - 2 * avg_feedback_score * squared_weight_score_sum
-                + avg_feedback_score * avg_feedback_score * squared_weight_sum
-            ) * n_patients_with_feedback / (n_patients_with_feedback - 1), 0
-        )) / n_treatments_with_feedback end as feedback_standard_error,
+        case
+            when n_patients_with_feedback > 1
+                then sqrt(greatest(
+                        (
+                            squared_weighted_sum
+                            - 2 * avg_feedback_score * squared_weight_score_sum
+                            + avg_feedback_score * avg_feedback_score * squared_weight_sum
+                        ) * n_patients_with_feedback / (n_patients_with_feedback - 1), 0
+                    )) / n_treatments_with_feedback
+        end as feedback_standard_error,
         score_sum,
         score_square_sum,
         n_other_patients_with_feedback,

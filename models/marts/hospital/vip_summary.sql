@@ -54,4 +54,4 @@ final as (
 )
 
 select * from final
-order by vip_status desc, feedback_band
+order by vip_status desc, feedback_band asc

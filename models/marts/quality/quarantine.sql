@@ -9,7 +9,7 @@ with rejected as (
         null::bigint as line_number,
         rejection_reason as reason,
         coalesce(rejected_record, to_json(records)::varchar) as record
-    from {{ ref('base_' ~ area ~ '__' ~ feed) }} as records
+    from {{ ref('base_' ~ area ~ '__' ~ feed) }} as records -- noqa: AL05
     where rejection_reason is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
@@ -22,7 +22,7 @@ unreadable as (
         source_file,
         line as line_number,
         error as reason,
-        to_json({unreadable_text: record_text})::varchar as record
+        to_json({ unreadable_text: record_text })::varchar as record
     from {{ source('landing', 'unreadable_records') }}
 ),
 

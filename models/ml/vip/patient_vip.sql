@@ -9,13 +9,13 @@ with patients as (
 fitted as (
     select
         {% for feature in features %}
-            max(value) filter (component = 'scaler_mean' and feature = '{{ feature }}')
-                as mean_{{ feature }},
-            max(value) filter (component = 'scaler_scale' and feature = '{{ feature }}')
-                as scale_{{ feature }},
-            max(value) filter (cluster = 'VIP' and feature = '{{ feature }}') as vip_{{ feature }},
-            max(value) filter (cluster = 'Non-VIP' and feature = '{{ feature }}')
-                as other_{{ feature }},
+        max(value) filter (component = 'scaler_mean' and feature = '{{ feature }}')
+            as mean_{{ feature }},
+        max(value) filter (component = 'scaler_scale' and feature = '{{ feature }}')
+            as scale_{{ feature }},
+        max(value) filter (cluster = 'VIP' and feature = '{{ feature }}') as vip_{{ feature }},
+        max(value) filter (cluster = 'Non-VIP' and feature = '{{ feature }}')
+            as other_{{ feature }},
         {% endfor %}
         coalesce(
             max(value) filter (feature = 'silhouette_out_of_sample')
@@ -29,15 +29,15 @@ fitted as (
 scaled as (
     select
         patients.*,
-        fitted.is_reliable,
         {% for feature in features %}
-            (patients.{{ feature }} - fitted.mean_{{ feature }}) / fitted.scale_{{ feature }}
-                as scaled_{{ feature }},
-            power(scaled_{{ feature }} - fitted.vip_{{ feature }}, 2) as vip_square_{{ feature }},
-            power(scaled_{{ feature }} - fitted.other_{{ feature }}, 2)
-                as other_square_{{ feature }},
-            other_square_{{ feature }} - vip_square_{{ feature }} as pull_{{ feature }}{{ ',' if not loop.last }}
+        (patients.{{ feature }} - fitted.mean_{{ feature }}) / fitted.scale_{{ feature }}
+            as scaled_{{ feature }},
+        power(scaled_{{ feature }} - fitted.vip_{{ feature }}, 2) as vip_square_{{ feature }},
+        power(scaled_{{ feature }} - fitted.other_{{ feature }}, 2)
+            as other_square_{{ feature }},
+        other_square_{{ feature }} - vip_square_{{ feature }} as pull_{{ feature }},
         {% endfor %}
+        fitted.is_reliable
     from patients
     -- fitted is one row.
     cross join fitted
@@ -46,10 +46,16 @@ scaled as (
 measured as (
     select
         *,
-        sqrt({% for feature in features %}vip_square_{{ feature }}{{ ' + ' if not loop.last }}{% endfor %})
-            as distance_to_vip,
-        sqrt({% for feature in features %}other_square_{{ feature }}{{ ' + ' if not loop.last }}{% endfor %})
-            as distance_to_non_vip,
+        sqrt(
+            {% for feature in features %}
+            vip_square_{{ feature }}{{ ' +' if not loop.last }}
+            {% endfor %}
+        ) as distance_to_vip,
+        sqrt(
+            {% for feature in features %}
+            other_square_{{ feature }}{{ ' +' if not loop.last }}
+            {% endfor %}
+        ) as distance_to_non_vip,
         coalesce(distance_to_vip < distance_to_non_vip, false) as is_vip
     from scaled
 ),
@@ -68,13 +74,15 @@ final as (
         distance_to_non_vip,
         distance_to_non_vip - distance_to_vip as margin,
         {% for feature in features %}
-            pull_{{ feature }},
+        pull_{{ feature }},
         {% endfor %}
         case
             {% for feature in features %}
             when if(is_vip, 1, -1) * pull_{{ feature }} = greatest(
-                {% for other in features %}if(is_vip, 1, -1) * pull_{{ other }}{{ ', ' if not loop.last }}{% endfor %}
-            ) then '{{ feature }}'
+                    {% for other in features %}
+                    if(is_vip, 1, -1) * pull_{{ other }}{{ ',' if not loop.last }}
+                    {% endfor %}
+                ) then '{{ feature }}'
             {% endfor %}
         end as main_driver,
         is_reliable
