@@ -1,8 +1,10 @@
 {# Deterministic surrogate key over the full grain: 60 bits of MD5, the same on every engine. #}
 {% macro surrogate_key(parts) -%}
-    ('0x' || substr(md5(concat_ws(chr(31),
-        {%- for part in parts %} coalesce({{ part }}::varchar, ''){{ ',' if not loop.last }}{% endfor -%}
-    )), 1, 15))::bigint
+    ('0x' || substr(md5(
+        {%- for part in parts -%}
+            coalesce({{ part }}::varchar, ''){{ ' || chr(31) || ' if not loop.last }}
+        {%- endfor -%}
+    ), 1, 15))::bigint
 {%- endmacro %}
 
 

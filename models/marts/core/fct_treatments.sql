@@ -1,4 +1,5 @@
--- Follows staging by record hash, so that an append costs what the append weighs.
+-- Follows staging by record hash, so that an append costs what the append weighs. Its key is the
+-- treatment's own identifier: nothing joins on treatments, and a hash would cost as much as two.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -12,7 +13,6 @@ with treatments as (
 
 final as (
     select
-        {{ surrogate_key(["'hospital'", 'treatment_id']) }} as treatment_key,
         {{ surrogate_key([assigning_authority('hospital', 'patient'), 'patient_id']) }}
             as patient_key,
         {{ surrogate_key([assigning_authority('hospital', 'provider'), 'doctor_id']) }}
