@@ -78,7 +78,7 @@ def quarantine_command(
     path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
     try:
         counts, records = read_quarantine(path, area, feed, limit, out)
-    except FileNotFoundError as error:
+    except OSError as error:
         _fail(str(error))
     reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
     for row in counts:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the texts put into SQL are the landing's own queries and fixed conditions
 """What the commands `wardhouse inspect` and `wardhouse quarantine` show."""
 
 from dataclasses import dataclass, field
@@ -5,10 +6,19 @@ from pathlib import Path
 
 import duckdb
 
+from wardhouse.landing import (
+    FeedPlan,
+    choose_areas,
+    declared_feeds,
+    identifier,
+    plan_feed,
+    read_options,
+)
+
 
 @dataclass
 class FeedReport:
-    """What `wardhouse inspect` says of one feed."""
+    """What `wardhouse inspect` says of one feed; `rows` are texts under the declared names."""
 
     label: str
     files: list[str] = field(default_factory=list)
@@ -54,36 +64,43 @@ def inspect_directory(
     reports, problems
         One report per feed of the areas, and what is wrong with the directory itself.
     """
-    from wardhouse.landing import choose_areas, declared_feeds, plan_feed, read_options
-
     raw_dir = raw_dir.resolve()
     feeds = declared_feeds(project_dir)
     chosen, problems = choose_areas(raw_dir, areas, (feed.area for feed in feeds))
-    options, bad_options = read_options(raw_dir)
-    reports = []
-    for feed in feeds:
-        if feed.area not in chosen:
-            continue
-        plan = plan_feed(raw_dir, feed, options.get((feed.area, feed.name), {}), "", {})
-        report = FeedReport(feed.label, problems=plan.problems)
-        report.files = [
-            f"{file.source_file}  {file.kind}, {file.n_bytes:,} bytes" for file in plan.files
-        ]
-        report.problems += [f"{row['source_file']}: {row['error']}" for row in plan.unreadable]
+    options, bad_options = read_options(raw_dir, feeds)
+    plans = [
+        plan_feed(raw_dir, feed, {} if bad_options else options.get((feed.area, feed.name), {}))
+        for feed in feeds
+        if feed.area in chosen
+    ]
+    return [_report(plan, n_rows) for plan in plans], problems + bad_options
+
+
+def _report(plan: FeedPlan, n_rows: int) -> FeedReport:
+    report = FeedReport(plan.feed.label, problems=list(plan.problems))
+    errors = {row["source_file"]: row["error"] for row in plan.unreadable}
+    for file in plan.files:
+        line = f"{file.source_file}  {file.kind}, {file.n_bytes:,} bytes"
+        if file.source_file in errors:
+            line += f", for quarantine: {errors[file.source_file]}"
+        report.files.append(line)
+    if plan.mapping:
         report.mapping = {
-            column.name: " or ".join(plan.mapping.get(column.name, []))
+            column.name: " or ".join(plan.mapping[column.name])
             or ("MISSING" if column.required else "absent: null")
-            for column in feed.columns
+            for column in plan.feed.columns
         }
-        report.undeclared = sorted({name for _, name in plan.undeclared})
-        if plan.select and not plan.problems and n_rows:
+    report.undeclared = sorted({name for _, name in plan.undeclared})
+    if plan.select and not plan.problems:
+        names = ", ".join(identifier(column.name) for column in plan.feed.columns)
+        try:
             with duckdb.connect() as connection:
-                names = ", ".join(column.name for column in feed.columns)
-                found = connection.execute(f"select {names} from ({plan.select}) limit {n_rows}")
+                found = connection.execute(f"select {names} from ({plan.select}) limit ?", [n_rows])
                 report.header = [column[0] for column in found.description]
                 report.rows = found.fetchall()
-        reports.append(report)
-    return reports, problems + bad_options
+        except duckdb.Error as error:
+            report.problems.append(str(error))
+    return report
 
 
 def read_quarantine(
@@ -109,14 +126,24 @@ def read_quarantine(
 
     Raises
     ------
-    FileNotFoundError
-        If nothing was built yet.
+    OSError
+        If nothing was built yet, a build is running, or `out` cannot be written.
     """
     if not database.is_file():
         raise FileNotFoundError(f"{database} does not exist: run `dbt build` first")
+    try:
+        return _read_quarantine(database, {"area": area, "feed": feed}, limit, out)
+    except duckdb.CatalogException as error:
+        raise OSError(f"{database} has no quarantine yet: run `dbt build` first") from error
+    except duckdb.Error as error:
+        raise OSError(f"{database} cannot be read: {error}") from error
+
+
+def _read_quarantine(
+    database: Path, values: dict[str, str | None], limit: int, out: Path | None
+) -> tuple[list[tuple], list[tuple]]:
     with duckdb.connect(str(database), read_only=True) as connection:
         chosen = "where area = coalesce($area, area) and feed = coalesce($feed, feed)"
-        values = {"area": area, "feed": feed}
         counts = connection.execute(
             f"select area, feed, reason, count(*) as n from quality.quarantine {chosen} "
             "group by all order by n desc, area, feed, reason",

@@ -267,13 +267,13 @@ def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
     inside = [path for path in inside if not path.is_dir() and path.name != "_SUCCESS"]
     sheets = [path for path in [*beside, *inside] if path.suffix.lower() in SPREADSHEETS]
     strange = [path for path in inside if not path.name.lower().endswith(SUFFIXES)]
-    badly_named = [path for path in [*single, *inside] if not _is_text(path)]
+    badly_named = [path for path in [*single, *inside] if not _is_well_named(path)]
     if sheets:
         return [], [
             f"{sheets[0]} is a spreadsheet: save it as CSV UTF-8 (one sheet, one header line)"
         ]
     if badly_named:
-        return [], [f"{str(badly_named[0])!r}: the name of this file is not UTF-8; rename it"]
+        return [], [f"{str(badly_named[0])!r} is not UTF-8 or holds a backslash; rename it"]
     if strange:
         return [], [f"{strange[0]} is none of {suffixes}; take it out of the folder"]
     if len(single) + bool(inside) > 1:
@@ -286,8 +286,9 @@ def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
     return single or inside, []
 
 
-def _is_text(path: Path) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in str(path))
+def _is_well_named(path: Path) -> bool:
+    """Whether DuckDB can be told the name: it takes a backslash for the end of a folder's name."""
+    return not any(sign == "\\" or "\ud800" <= sign <= "\udfff" for sign in str(path))
 
 
 def _kind_of_name(path: Path) -> str:
@@ -387,11 +388,10 @@ def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
         found = survey_json(path)
         kind = found.layout
     for problem in found.problems:
-        where = f" line {problem.line}" if problem.line else ""
         if kind in ("array", "object"):
             plan.unreadable.append(_unreadable(source_file, problem.line, problem.message, path))
         else:
-            plan.problems.append(f"{source_file}{where}: {problem.message}")
+            plan.problems.append(_located(source_file, problem.line, problem.message))
     readable = not (kind in ("array", "object") and found.problems)
     return LandedFile(
         source_file,
@@ -435,7 +435,11 @@ def _unreadable(source_file: str, line: int | None, error: str, path: Path) -> d
 
 
 def plan_feed(
-    raw_dir: Path, feed: Feed, options: dict[str, str], settings: str, landed: dict[str, Any]
+    raw_dir: Path,
+    feed: Feed,
+    options: dict[str, str],
+    settings: str = "",
+    landed: dict[str, Any] | None = None,
 ) -> FeedPlan:
     """Decide how one feed is read.
 
@@ -478,9 +482,17 @@ def plan_feed(
     for file in plan.files:
         parts = (file.content_hash, file.kind, file.delimiter, repr(file.header), signature)
         file.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    _verify_documents(plan, landed)
-    _plan_view(plan, raw_dir)
+    _verify_documents(plan, landed or {})
+    if any(file.is_readable and file.kind != "empty" for file in plan.files):
+        _plan_view(plan, raw_dir)
+    else:
+        # One document of many is set aside. A whole feed is not: that would pass for no records.
+        plan.problems += [_located(**row) for row in plan.unreadable]
     return plan
+
+
+def _located(source_file: str, line: int | None, error: str, **_: str) -> str:
+    return f"{source_file}{f' line {line}' if line else ''}: {error}"
 
 
 def _verify_documents(plan: FeedPlan, landed: dict[str, Any]) -> None:
@@ -512,7 +524,8 @@ def _plan_view(plan: FeedPlan, raw_dir: Path) -> None:
             groups.setdefault(alike, []).append(file)
     selects = []
     for files in groups.values():
-        names = files[0].header or _json_keys(files)
+        is_json = files[0].kind not in ("csv", "parquet")
+        names = _json_keys(files) if is_json else files[0].header
         place = files[0].source_file
         if len(files) > 1:
             place += f" (and {len(files) - 1} more)"
@@ -522,7 +535,7 @@ def _plan_view(plan: FeedPlan, raw_dir: Path) -> None:
             known = plan.mapping.setdefault(column, [])
             known += [name for name in found if name not in known]
         selects.append(_select(plan, files, mapping, len(raw_dir.as_posix()) + 2))
-    plan.select = "\nunion all\n".join(selects) or empty_select(plan.feed)
+    plan.select = "\nunion all\n".join(selects)
 
 
 def _select(
@@ -567,8 +580,9 @@ def _read_options() -> str:
 
 
 def _reject_options() -> str:
+    """Write the options that keep refused lines; the parallel scanner loses some of them."""
     return (
-        f"{_read_options()}, store_rejects = true, rejects_table = '{REJECTS}', "
+        f"{_read_options()}, parallel = false, store_rejects = true, rejects_table = '{REJECTS}', "
         f"rejects_scan = '{REJECTS}_scan', rejects_limit = 0"
     )
 

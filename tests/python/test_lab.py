@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-
 from conftest import shared_data
 
 TOP_FIVE = [

@@ -1,4 +1,4 @@
-"""Does a doctor's feedback differ from that of all other doctors' patients?"""
+"""Tests each doctor's feedback against that of all patients the doctor never treated."""
 
 
 def model(dbt, session):

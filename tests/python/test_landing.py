@@ -1,0 +1,392 @@
+"""The landing by itself: what is matched, what is refused, and that names stay names."""
+
+import csv
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import PROJECT
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from wardhouse.landing import (
+    Column,
+    Feed,
+    FeedPlan,
+    check_state,
+    choose_areas,
+    declared_feeds,
+    empty_select,
+    find_files,
+    identifier,
+    land,
+    map_columns,
+    missing_columns,
+    normalise,
+    plan_feed,
+    quote,
+    read_options,
+)
+
+FEED = Feed(
+    "clinic",
+    "visits",
+    (
+        Column("visit_id", required=True, aliases=("visit", "number")),
+        Column("order", required=True),
+        Column("note", required=False, aliases=("#",)),
+    ),
+)
+# Everything that a text can hold, apart from what neither SQL nor a file name may: NUL.
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
+FILE_NAME = st.text(
+    st.characters(exclude_characters="\0/\\", exclude_categories=("Cs",)), min_size=1, max_size=30
+).filter(lambda name: not name.startswith("."))
+
+
+@pytest.fixture(scope="module")
+def connection():
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def write(raw_dir: Path, place: str, content: str | bytes = "visit_id,order,note\n1,2,3\n") -> Path:
+    path = raw_dir / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(plan: FeedPlan) -> list[tuple]:
+    assert not plan.problems
+    with duckdb.connect() as connection:
+        return connection.execute(f"from ({plan.select}) order by all").fetchall()
+
+
+def request(raw_dir: Path, **changed) -> dict:
+    columns = [
+        {"name": c.name, "meta": {"required": c.required, "aliases": list(c.aliases)}}
+        for c in FEED.columns
+    ]
+    feeds = [
+        {"area": area, "name": FEED.name, "columns": columns} for area in ("clinic", "hospice")
+    ]
+    usual = {"areas": "", "settings": "", "state": None, "landed": [], "full_refresh": False}
+    return {"raw_dir": str(raw_dir), "feeds": feeds, **usual, **changed}
+
+
+@given(TEXT)
+def test_quoted_text_comes_back_as_it_was(connection, text):
+    assert connection.execute(f"select {quote(text)}").fetchall() == [(text,)]
+
+
+@given(TEXT.filter(bool))
+def test_quoted_name_names_one_column(connection, name):
+    found = connection.execute(f"select 1 as {identifier(name)}")
+    assert [column[0] for column in found.description] == [name]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "ndjson", "parquet"])
+@given(names=st.lists(TEXT.filter(normalise), min_size=1, max_size=4, unique_by=normalise))
+@settings(max_examples=15, deadline=None)
+def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection, suffix, names):
+    """Every name in turn is an alias of the declared column, and leads to its own values."""
+    raw_dir = tmp_path_factory.mktemp("names")
+    record = {name: f"value {place}" for place, name in enumerate(names)}
+    path = write(raw_dir, f"clinic/visits.{suffix}", "")
+    if suffix == "parquet":
+        # DuckDB renames columns that differ in case only.
+        assume(len({name.lower() for name in names}) == len(names))
+        columns = ", ".join(f"{quote(v)} as {identifier(k)}" for k, v in record.items())
+        connection.execute(f"copy (select {columns}) to {quote(str(path))} (format parquet)")
+    elif suffix == "csv":
+        # A line end of another kind, even in a name, is refused with its line.
+        assume(not any("\r" in name or "\n" in name for name in names))
+        with path.open("w", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([record.keys(), record.values()])
+    else:
+        path.write_text(json.dumps([record] if suffix == "json" else record))
+    feed = Feed("clinic", "visits", (Column("wanted", required=False),))
+    for name in names:
+        plan = plan_feed(raw_dir, feed, {"column:wanted": name})
+        assert rows(plan) == [(record[name], f"clinic/visits.{suffix}", None)]
+
+
+@given(st.lists(FILE_NAME, min_size=1, max_size=4, unique_by=str.casefold))
+@settings(max_examples=40, deadline=None)
+def test_any_file_name_is_read_once_and_kept_as_it_is(tmp_path_factory, names):
+    raw_dir = tmp_path_factory.mktemp("files")
+    for place, name in enumerate(names):
+        write(raw_dir, f"clinic/visits/{name}.csv", f"visit_id,order\n{place},x\n")
+    expected = [
+        (str(n), "x", None, f"clinic/visits/{name}.csv", None) for n, name in enumerate(names)
+    ]
+    assert rows(plan_feed(raw_dir, FEED, {})) == expected
+
+
+@given(TEXT)
+def test_normalising_twice_is_normalising_once(name):
+    assert normalise(normalise(name)) == normalise(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reduced"),
+    [
+        ("Visit ID", "visit_id"),
+        (" visit--id ", "visit_id"),
+        ("VISIT_ID", "visit_id"),
+        ("Größe (cm)", "größe_cm"),
+        ("#", ""),
+        ("", ""),
+    ],
+)
+def test_names_are_compared_without_case_and_signs(name, reduced):
+    assert normalise(name) == reduced
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "found", "missing"),
+    [
+        (["order", "visit_id"], {}, ["visit_id"], []),
+        (["Visit", "Order", "VISIT_ID"], {}, ["Visit", "VISIT_ID"], []),
+        (["visit", "order", "visit_id"], {}, ["visit_id", "visit"], []),
+        (["Fall-Nr.", "order"], {"column:visit_id": "fall nr"}, ["Fall-Nr."], []),
+        (["Fall-Nr."], {}, [], ["visit_id", "order"]),
+        (["", "!", "#"], {}, [], ["visit_id", "order"]),
+        ([], {}, [], ["visit_id", "order"]),
+    ],
+)
+def test_columns_are_matched_by_any_known_spelling_the_exact_one_first(
+    header, options, found, missing
+):
+    plan = FeedPlan(FEED, options)
+    assert map_columns(plan, header)["visit_id"] == found
+    assert map_columns(plan, header)["note"] == []
+    assert missing_columns(plan, header) == missing
+
+
+def test_first_known_of_two_spellings_counts(tmp_path):
+    write(tmp_path, "clinic/visits.csv", "visit,visit_id,order\na,,1\nb,c,1\n")
+    assert [row[0] for row in rows(plan_feed(tmp_path, FEED, {}))] == ["a", "c"]
+
+
+def test_feeds_of_the_project_are_those_its_sources_declare():
+    feeds = {feed.label: feed for feed in declared_feeds(PROJECT)}
+    assert {"hospital.doctors_info", "hospital.patient_feedback"} <= set(feeds)
+    required = {c.name: c.required for c in feeds["hospital.patient_feedback"].columns}
+    assert required == {
+        "patient_id": True,
+        "treatment_id": False,
+        "patient_feedback_score": True,
+        "review_date": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("chosen", "areas", "problem"),
+    [
+        ("", ["clinic"], None),
+        (" , ", ["clinic"], None),
+        ("clinic", ["clinic"], None),
+        (" hospice, clinic ,clinic", ["clinic", "hospice"], None),
+        ("clinic,ward", [], "WARDHOUSE_AREAS names ward; known: clinic, hospice"),
+        ("Clinic", [], "WARDHOUSE_AREAS names Clinic"),
+    ],
+)
+def test_areas_are_those_chosen_or_those_with_a_folder(tmp_path, chosen, areas, problem):
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "hospice").write_text("a file, not a folder")
+    found, problems = choose_areas(tmp_path, chosen, ["hospice", "clinic", "clinic"])
+    assert found == areas
+    assert bool(problems) == bool(problem)
+    assert problem is None or problem in problems[0]
+
+
+def test_directory_without_areas_or_none_at_all_is_a_problem(tmp_path):
+    assert "has no folder named after an area" in choose_areas(tmp_path, "", ["clinic"])[1][0]
+    assert "does not exist" in choose_areas(tmp_path / "none", "", ["clinic"])[1][0]
+
+
+def test_options_are_read_by_area_and_feed(tmp_path):
+    write(
+        tmp_path,
+        "feeds.csv",
+        "\ufeffvalue,area,feed,option\n\\t,clinic,visits,delimiter\n"
+        " Fall Nr ,clinic, visits,column:visit_id\n\n",
+    )
+    options, problems = read_options(tmp_path, [FEED])
+    assert not problems
+    assert options == {("clinic", "visits"): {"delimiter": "\t", "column:visit_id": "Fall Nr"}}
+    assert read_options(tmp_path / "none", [FEED]) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("clinic,visits,delimeter,;", "no option 'delimeter'"),
+        ("clinic,visits,,", "no option ''"),
+        ("clinic", "no feed 'clinic.'"),
+        ("clinic,visit,delimiter,;", "no feed 'clinic.visit'"),
+        ("clinic,visits,column:nope,x", "clinic.visits declares no column 'nope'"),
+        ("clinic,visits,date_order,DMY", "date_order is one of dmy, mdy, not 'DMY'"),
+        ("clinic,visits,decimal_mark,;", "decimal_mark is one of ., ,, not ';'"),
+        ("clinic,visits,encoding,cp1252", "encoding is one of utf-8, latin-1, utf-16"),
+        ("clinic,visits,delimiter,", "delimiter is one ASCII character"),
+        ("clinic,visits,delimiter,§", "delimiter is one ASCII character"),
+        ('clinic,visits,delimiter,""""', "delimiter is one ASCII character"),
+    ],
+)
+def test_setting_that_means_nothing_is_a_problem_with_its_line(tmp_path, line, problem):
+    write(tmp_path, "feeds.csv", f"area,feed,option,value\n{line}\n")
+    _, problems = read_options(tmp_path, [FEED])
+    assert len(problems) == 1
+    assert problems[0].startswith(f"feeds.csv line 2: {problem}")
+
+
+def test_files_are_found_whatever_the_case_of_the_suffix_and_hidden_ones_are_not(tmp_path):
+    names = ["a.csv", "b.CSV", "deep/er/c.csv.gz", ".d.csv", ".hidden/e.csv", "_SUCCESS"]
+    for name in names:
+        write(tmp_path, f"clinic/visits/{name}")
+    write(tmp_path, "elsewhere/f.csv")
+    (tmp_path / "clinic" / "visits" / "link").symlink_to(tmp_path / "elsewhere")
+    found, problems = find_files(tmp_path, FEED)
+    assert not problems
+    assert [path.relative_to(tmp_path / "clinic" / "visits").as_posix() for path in found] == [
+        "a.csv",
+        "b.CSV",
+        "deep/er/c.csv.gz",
+        "link/f.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "problem"),
+    [
+        ([], "no file; looked for"),
+        (["visits.txt"], "no file; looked for"),
+        (["visits.csv.bak"], "no file; looked for"),
+        (["Visits.csv"], "no file; looked for"),
+        (["visits/"], "no file; looked for"),
+        (["visits.csv", "visits.parquet"], "more than one place"),
+        (["visits.csv", "visits/a.csv"], "more than one place"),
+        (["visits/a.csv", "visits/a.json"], "mixes kinds"),
+        (["visits/a.csv", "visits/readme.txt"], "readme.txt is none of"),
+        (["visits.csv", "visits.XLS"], "visits.XLS is a spreadsheet"),
+        (["visits/b.ods"], "b.ods is a spreadsheet"),
+    ],
+)
+def test_place_that_is_not_plain_is_refused(tmp_path, places, problem):
+    (tmp_path / "clinic").mkdir()
+    for place in places:
+        if place.endswith("/"):
+            (tmp_path / "clinic" / place).mkdir()
+        else:
+            write(tmp_path, f"clinic/{place}")
+    found, problems = find_files(tmp_path, FEED)
+    assert found == []
+    assert len(problems) == 1
+    assert problem in problems[0]
+
+
+def test_file_that_is_gone_when_it_is_opened_is_a_problem(tmp_path):
+    (tmp_path / "clinic" / "visits").mkdir(parents=True)
+    (tmp_path / "clinic" / "visits" / "a.csv").symlink_to(tmp_path / "nowhere")
+    plan = plan_feed(tmp_path, FEED, {})
+    assert plan.problems == [f"{tmp_path / 'clinic/visits/a.csv'}: No such file or directory"]
+
+
+def test_fingerprint_changes_with_whatever_changes_the_reading(tmp_path):
+    write(tmp_path, "clinic/visits.csv")
+
+    def fingerprint(feed=FEED, options=None, settings=""):
+        return plan_feed(tmp_path, feed, options or {}, settings).files[0].fingerprint
+
+    more = Feed("clinic", "visits", (*FEED.columns, Column("fee", required=False)))
+    alias = Column("visit_id", required=True, aliases=("case",))
+    other = Feed("clinic", "visits", (alias, *FEED.columns[1:]))
+    first = fingerprint()
+    assert fingerprint() == first
+    kinds = [
+        fingerprint(settings="x"),
+        fingerprint(options={"encoding": "latin-1"}),
+        fingerprint(feed=more),
+        fingerprint(feed=other),
+    ]
+    write(tmp_path, "clinic/visits.csv", "visit_id,order,note\n1,2,4\n")
+    kinds.append(fingerprint())
+    assert len({first, *kinds}) == 6
+
+
+def test_document_that_landed_is_not_parsed_again_but_a_broken_one_is(tmp_path, monkeypatch):
+    from wardhouse import landing
+
+    write(tmp_path, "clinic/visits/good.json", '[{"visit_id": 1, "order": 2}]')
+    write(tmp_path, "clinic/visits/bad.json", '[{"visit_id": }]')
+    first = plan_feed(tmp_path, FEED, {})
+    before = {
+        file.source_file: {"fingerprint": file.fingerprint, "is_readable": file.is_readable}
+        for file in first.files
+    }
+    parsed = []
+    verify = landing.verify_json_documents
+    monkeypatch.setattr(
+        landing, "verify_json_documents", lambda paths: parsed.extend(paths) or verify(paths)
+    )
+    second = plan_feed(tmp_path, FEED, {}, landed=before)
+    assert [path.name for path in parsed] == ["bad.json"]
+    assert second.unreadable == first.unreadable
+    assert rows(second) == rows(first) == [("1", "2", None, "clinic/visits/good.json", None)]
+
+
+@pytest.mark.parametrize(
+    ("state", "full_refresh", "problems"),
+    [
+        (None, False, 0),
+        ({"raw_dir": "/a", "areas": ["clinic"]}, False, 0),
+        ({"raw_dir": "/b", "areas": ["clinic"]}, False, 1),
+        ({"raw_dir": "/a", "areas": ["clinic", "hospice"]}, False, 1),
+        ({"raw_dir": "/b", "areas": ["hospice"]}, False, 2),
+        ({"raw_dir": "/b", "areas": ["hospice"]}, True, 0),
+    ],
+)
+def test_other_directory_or_fewer_areas_need_a_full_refresh(state, full_refresh, problems):
+    found = check_state(state, "/a", ["clinic"], full_refresh)
+    assert len(found) == problems
+    assert all("--full-refresh" in problem for problem in found)
+
+
+def test_landing_names_all_that_is_wrong_in_one_message(tmp_path):
+    (tmp_path / "hospice").mkdir()
+    write(tmp_path, "clinic/visits.csv", "visit_id\n1\n")
+    error = land(request(tmp_path))["error"]
+    assert error.startswith(f"The raw files in {tmp_path} cannot be built:\n  - clinic.visits: ")
+    assert "clinic/visits.csv lacks order\n" in error
+    assert "columns expected: visit_id, order, [note]\n" in error
+    assert "columns found:    visit_id\n" in error
+    assert "  - hospice.visits: no file; looked for" in error
+
+
+def test_area_that_is_not_chosen_has_an_empty_view_of_the_same_columns(tmp_path):
+    write(tmp_path, "clinic/visits.csv")
+    answer = land(request(tmp_path))
+    assert answer["error"] is None
+    assert answer["areas"] == ["clinic"]
+    views = {view["schema"]: view["select"] for view in answer["views"]}
+    assert views["raw_hospice"] == empty_select(FEED)
+    with duckdb.connect() as connection:
+        columns = [
+            [column[:2] for column in connection.execute(f"describe {select}").fetchall()]
+            for select in views.values()
+        ]
+        assert connection.execute(views["raw_hospice"]).fetchall() == []
+    assert columns[0] == columns[1]
+    assert {kind for _, kind in columns[0]} == {"VARCHAR"}
+
+
+def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
+    write(tmp_path, "clinic/visits/a'{{ b }}.json", '[{"visit_id": 1, "order": 2, "\\u0000": 3}]')
+    write(tmp_path, "clinic/visits/b.json", '{"visit_id": "\\ud800"}')
+    answer = land(request(tmp_path))
+    assert json.loads(json.dumps(answer)) == answer
+    assert [row["column_name"] for row in answer["undeclared"]] == ["\0"]
+    assert [file["is_readable"] for file in answer["files"]] == [True, False]
