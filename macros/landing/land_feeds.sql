@@ -126,11 +126,14 @@
         "select schema_name from duckdb_schemas() where database_name = current_database() "
         ~ "and not internal order by all"
     ).columns[0].values() %}
+    {# Through the adapter, whose cache would else miss that dbt's schemas are empty. #}
+    {% for schema in schemas if schema not in kept
+        and (is_other_directory or schema == 'snapshots') %}
+        {% set relation = api.Relation.create(database=target.database, schema=schema) %}
+        {% do adapter.drop_schema(relation) %}
+        {% do adapter.create_schema(relation) %}
+    {% endfor %}
     {% call statement('forget', auto_begin=false) %}
-        {% for schema in schemas if schema not in kept
-            and (is_other_directory or schema == 'snapshots') %}
-            drop schema if exists "{{ schema }}" cascade;
-        {% endfor %}
         delete from landing.landed_files where {{ is_other_directory }};
         delete from landing.unreadable_records where {{ is_other_directory }};
     {% endcall %}

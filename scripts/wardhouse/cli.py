@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wardhouse.bench import bench_command
 from wardhouse.sample import sample_command
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 console = Console()
 app.command("sample")(sample_command)
+app.command("bench")(bench_command)
 
 
 def _fail(message: str) -> None:

@@ -268,7 +268,7 @@ def test_the_fit_is_the_same_to_the_byte_in_every_build_and_order(dbt, tmp_path,
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 def test_holm_equals_statsmodels(p_values):
     from statsmodels.stats.multitest import multipletests
 

@@ -7,23 +7,7 @@ with patients as (
 ),
 
 fitted as (
-    select
-        {% for feature in features %}
-        max(value) filter (component = 'scaler_mean' and feature = '{{ feature }}')
-            as mean_{{ feature }},
-        max(value) filter (component = 'scaler_scale' and feature = '{{ feature }}')
-            as scale_{{ feature }},
-        max(value) filter (cluster = 'VIP' and feature = '{{ feature }}') as vip_{{ feature }},
-        max(value) filter (cluster = 'Non-VIP' and feature = '{{ feature }}')
-            as other_{{ feature }},
-        {% endfor %}
-        coalesce(
-            max(value) filter (feature = 'silhouette_out_of_sample')
-            > max(value) filter (feature = 'silhouette_baseline'),
-            false
-        ) as is_reliable
-    from {{ ref('vip_fit') }}
-    where not isnan(value)
+    select * from {{ ref('vip_parameters') }}
 ),
 
 scaled as (
