@@ -45,3 +45,20 @@
     {{ amount }} < 0
     {%- if var('allow_credit_amounts') %} and not {{ is_credit(text) }}{% endif %}
 {%- endmacro %}
+
+
+{# A repair rule: the source says something, and it could not be read. #}
+{% macro unread(typed_column, raw_column) %}
+    {{ return((
+        typed_column ~ ' is null and not ' ~ is_blank('raw.' ~ raw_column), raw_column ~ ':set_null'
+    )) }}
+{% endmacro %}
+
+
+{# Two rejection rules for a field that a record must have: it is blank, or it could not be read. #}
+{% macro missing_or(otherwise, raw_column, typed_column) %}
+    {{ return([
+        (typed_column ~ ' is null and ' ~ is_blank('raw.' ~ raw_column), 'missing_' ~ raw_column),
+        (typed_column ~ ' is null', otherwise ~ '_' ~ raw_column),
+    ]) }}
+{% endmacro %}
