@@ -38,7 +38,7 @@ class Verdict:
 
 
 def binomial_against_half(groups: pd.DataFrame, pick: str = "") -> Verdict:
-    """Test a share against one half by the exact binomial test (Clopper and Pearson 1934).
+    """Test whether a share is above one half by the exact binomial test, one-sided.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def binomial_against_half(groups: pd.DataFrame, pick: str = "") -> Verdict:
         The value and the statistic are the share.
     """
     n, successes = int(groups["n"].sum()), int(groups["y_sum"].sum())
-    result = stats.binomtest(successes, n, 0.5)
+    result = stats.binomtest(successes, n, 0.5, alternative="greater")
     return Verdict(successes / n, "", n, result.statistic, result.pvalue)
 
 

@@ -106,7 +106,7 @@ def generate_hospital(
     """
     if treatments < 1 or files < 1:
         raise ValueError("treatments and files must be at least 1")
-    from wardhouse.sample_lines import open_writer
+    from wardhouse.sample_lines import hospital_macros, open_writer
     from wardhouse.sample_population import draw, populate
 
     hospital = populate(treatments, seed)
@@ -124,11 +124,11 @@ def generate_hospital(
     truth_dir = Path(truth_dir or Path(out_dir) / "truth") / "hospital"
     raw_dir.mkdir(parents=True, exist_ok=True)
     truth_dir.mkdir(parents=True, exist_ok=True)
-    with open_writer(hospital) as writer:
+    with open_writer(hospital_macros(hospital)) as writer:
         _write_feeds(writer, raw_dir, hospital, soiled, files, progress)
         _write_planted(writer, truth_dir, hospital)
         _write_accepted(writer, truth_dir, hospital, soiled[TREATMENTS])
-    feeds = _write_expected(truth_dir, soiled)
+    feeds = write_expected(truth_dir, soiled)
     return SampleSummary(
         n_treatments=treatments,
         n_patients=len(hospital.is_vip),
@@ -165,16 +165,16 @@ def _write_feeds(
     feed = soiled[TREATMENTS]
     for part, path in enumerate(_treatment_parts(raw_dir, files)):
         start, stop = (len(feed.row) * bound // files for bound in (part, part + 1))
-        blocks = (_treatment_block(hospital, feed, cut) for cut in _cuts(start, stop))
+        blocks = (_treatment_block(hospital, feed, cut) for cut in cuts(start, stop))
         writer.write(path, TREATMENT_LINES, told(blocks), head=TREATMENT_HEADER)
 
     feed = soiled[DOCTORS]
-    blocks = (_doctor_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+    blocks = (_doctor_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
     path = raw_dir / f"{DOCTORS}.csv"
     writer.write(path, DOCTOR_LINES, told(blocks), head="doctor_id,doctor_name,specialty\n")
 
     feed = soiled[FEEDBACK]
-    blocks = (_feedback_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+    blocks = (_feedback_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
     path = raw_dir / f"{FEEDBACK}.json"
     writer.write(path, FEEDBACK_LINES, told(blocks), head="[\n", tail="]\n")
 
@@ -193,7 +193,7 @@ def _treatment_parts(raw_dir: Path, files: int) -> list[Path]:
     return [folder / f"part-{part:04d}.csv" for part in range(1, files + 1)]
 
 
-def _cuts(start: int, stop: int) -> Iterator[slice]:
+def cuts(start: int, stop: int) -> Iterator[slice]:
     """Cut a range of records into blocks."""
     for begin in range(start, stop, BLOCK_RECORDS):
         yield slice(begin, min(begin + BLOCK_RECORDS, stop))
@@ -293,29 +293,29 @@ def _write_accepted(writer: Writer, truth_dir: Path, hospital: Population, feed:
     path = truth_dir / "accepted_treatments.csv"
     path.unlink(missing_ok=True)
     if len(hospital.patient) <= TRUTH_ROWS:
-        blocks = (_treatment_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+        blocks = (_treatment_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
         writer.write(path, ACCEPTED_TREATMENTS, blocks, head=TREATMENT_HEADER)
 
 
-def _write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, FeedTruth]:
+def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, FeedTruth]:
     """Write how many records must be accepted, rejected or duplicates, by kind and by feed."""
     counts = ["n_accepted", "n_rejected", "n_duplicates"]
     kinds = [
         (feed, kind, *numbers)
-        for feed in FEEDS
+        for feed in soiled
         for kind, numbers in soiled[feed].outcomes().items()
     ]
-    _write_rows(truth_dir / "expected_dirt.csv", ["feed", "kind", *counts], kinds)
+    write_rows(truth_dir / "expected_dirt.csv", ["feed", "kind", *counts], kinds)
     feeds = {}
-    for feed in FEEDS:
+    for feed in soiled:
         columns = zip(*(numbers for name, _, *numbers in kinds if name == feed), strict=True)
         feeds[feed] = FeedTruth(len(soiled[feed].row), *map(sum, columns))
     rows = [(feed, *vars(truth).values()) for feed, truth in feeds.items()]
-    _write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
+    write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
     return feeds
 
 
-def _write_rows(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
+def write_rows(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
     with path.open("w", encoding="utf-8", newline="") as target:
         csv.writer(target, lineterminator="\n").writerows([header, *rows])
 
