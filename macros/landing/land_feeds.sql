@@ -89,8 +89,9 @@
 
 
 {% macro apply_landing_plan(plan, state) %}
-    {% if state and state.raw_dir != plan.raw_dir or flags.FULL_REFRESH %}
-        {% do forget_everything(state and state.raw_dir != plan.raw_dir) %}
+    {% set is_other_directory = state is not none and state.raw_dir != plan.raw_dir %}
+    {% if is_other_directory or flags.FULL_REFRESH %}
+        {% do forget_everything(is_other_directory) %}
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
         {% for table, rows, columns in [
@@ -125,19 +126,22 @@
 
 {# A full refresh starts snapshots anew; another raw directory starts everything anew. #}
 {% macro forget_everything(is_other_directory) %}
-    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main'] %}
+    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main', 'snapshots'] %}
+    {#- dbt has made the schema and listed what is in it: tell it what goes. -#}
+    {% for node in graph.nodes.values() if node.resource_type == 'snapshot' %}
+        {% set versions = adapter.get_relation(node.database, node.schema, node.alias) %}
+        {% if versions %}
+            {% do adapter.drop_relation(versions) %}
+        {% endif %}
+    {% endfor %}
     {% set schemas = run_query(
         "select schema_name from duckdb_schemas() where database_name = current_database() "
         ~ "and not internal order by all"
     ).columns[0].values() %}
-    {# Through the adapter, whose cache would else miss that dbt's schemas are empty. #}
-    {% for schema in schemas if schema not in kept
-        and (is_other_directory or schema == 'snapshots') %}
-        {% set relation = api.Relation.create(database=target.database, schema=schema) %}
-        {% do adapter.drop_schema(relation) %}
-        {% do adapter.create_schema(relation) %}
-    {% endfor %}
     {% call statement('forget', auto_begin=false) %}
+        {% for schema in schemas if schema not in kept and is_other_directory %}
+            drop schema if exists "{{ schema }}" cascade;
+        {% endfor %}
         delete from landing.landed_files where {{ is_other_directory }};
         delete from landing.unreadable_records where {{ is_other_directory }};
     {% endcall %}

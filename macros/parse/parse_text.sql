@@ -3,15 +3,18 @@
 {% endmacro %}
 
 
-{# A word or a sentence as somebody wrote it, without the blanks around it; null where it says nothing. #}
 {% macro duckdb__parse_text(column) -%}
-    case
-        when not {{ is_blank(column) }} then trim({{ with_plain_blanks(column) }})
-    end
+    case when not {{ is_blank(column) }} then {{ without_outer_blanks(column) }} end
 {%- endmacro %}
 
 
-{# A number where less than nothing makes no sense: null below zero. #}
+{% macro without_outer_blanks(column) -%}
+    {%- set blank = blank_character() -%}
+    regexp_replace({{ column }}, '^{{ blank }}+|{{ blank }}+$', '', 'g')
+{%- endmacro %}
+
+
+{# In a list of one, so that the number is written once and read once. #}
 {% macro not_below_zero(number) -%}
     list_filter([{{ number }}], lambda found : found >= 0)[1]
 {%- endmacro %}

@@ -3,16 +3,21 @@
 {% endmacro %}
 
 
-{# A time of day of 24 hours, or of 12 with its half named. The shape is looked at before the cast,
-   which would take more. #}
+{# The shape is looked at before the cast, which would take more. 24:00 is no minute of the day. #}
 {% macro duckdb__parse_time(column) -%}
-    coalesce(
-        try_cast(
-            case when {{ column }} like '__:__:__' then {{ column }} end as time
+    {%- set blanks = blank_character() ~ '*' -%}
+    nullif(
+        coalesce(
+            try_cast(case when {{ column }} like '__:__:__' then {{ column }} end as time),
+            list_transform(
+                [regexp_extract(
+                    {{ column }},
+                    '^{{ blanks }}({{ written_clock() }})(?:{{ blanks }}([AaPp][Mm]))?{{ blanks }}$',
+                    ['clock', 'half']
+                )],
+                lambda written: try_cast({{ clock_of_24_hours('written') }} as time)
+            )[1]
         ),
-        try_strptime(
-            upper(trim({{ with_plain_blanks(column) }})),
-            ['%H:%M:%S', '%H:%M', '%H:%M:%S.%f', '%I:%M %p', '%I:%M%p', '%I:%M:%S %p']
-        )::time
+        time '24:00:00'
     )
 {%- endmacro %}

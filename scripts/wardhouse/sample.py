@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wardhouse.sample_dirt import CODES, DOCTORS, FEEDBACK, FEEDS, KINDS, TREATMENTS, Dirt, soil
+from wardhouse.sample_dirt import (
+    CODES,
+    DOCTORS,
+    FEEDBACK,
+    FEEDS,
+    KINDS,
+    TREATMENTS,
+    Dirt,
+    kinds_of,
+    soil,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
 
-    from wardhouse.sample_dirt import Soiled
+    from wardhouse.sample_dirt import Shares, Soiled
     from wardhouse.sample_lines import Writer
     from wardhouse.sample_population import Population
 
@@ -316,12 +327,24 @@ def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, Feed
 
 
 def write_rows(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
+    """Write a small table as CSV."""
     with path.open("w", encoding="utf-8", newline="") as target:
         csv.writer(target, lineterminator="\n").writerows([header, *rows])
 
 
+class Area(StrEnum):
+    """Subject areas that there is a sample of."""
+
+    hospital = "hospital"
+    telehealth = "telehealth"
+
+
 def sample_command(
-    treatments: Annotated[int, typer.Option(min=1, help="How many treatments.")] = 1000,
+    area: Annotated[Area, typer.Option(help="Which subject area.")] = Area.hospital,
+    treatments: Annotated[int, typer.Option(min=1, help="How many treatments (hospital).")] = 1000,
+    appointments: Annotated[
+        int, typer.Option(min=1, help="How many appointments (telehealth).")
+    ] = 600,
     out: Annotated[Path, typer.Option(help="Raw directory to write to.")] = Path("sample"),
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = DEFAULT_SEED,
     dirt: Annotated[float, typer.Option(min=0, help="Times the usual dirt; 0 is clean.")] = 1.0,
@@ -329,26 +352,32 @@ def sample_command(
         list[str] | None,
         typer.Option(metavar="KIND=SHARE", help="Share of one kind of dirt; may be repeated."),
     ] = None,
-    files: Annotated[int, typer.Option(min=1, help="Files of the treatments feed.")] = 1,
+    files: Annotated[int, typer.Option(min=1, help="Files of the treatments feed (hospital).")] = 1,
 ) -> None:
-    """Write a hospital's raw feeds, dirty as they come, and the truth about them."""
+    """Write an area's raw feeds, dirty as they come, and the truth about them."""
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
+    from wardhouse.sample_telehealth import generate_telehealth
+    from wardhouse.sample_telehealth_dirt import TelehealthDirt
+
     console = Console()
     try:
-        shares = _with_shares(Dirt().scaled(dirt), share or [])
         with Progress(console=console, transient=True) as bar:
-            task = bar.add_task("Hospital", total=None)
-            summary = generate_hospital(
-                out,
-                treatments,
-                seed,
-                shares,
-                files,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            task = bar.add_task(area.value.capitalize(), total=None)
+
+            def told(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+
+            if area is Area.hospital:
+                shares = _with_shares(Dirt().scaled(dirt), share or [])
+                summary = generate_hospital(out, treatments, seed, shares, files, told)
+            else:
+                if files > 1:
+                    raise ValueError("only the hospital's treatments feed comes in several files")
+                shares = _with_shares(TelehealthDirt().scaled(dirt), share or [])
+                summary = generate_telehealth(out, appointments, seed, shares, progress=told)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("feed", title=f"{summary.raw_dir}, the truth in {summary.truth_dir}")
@@ -359,13 +388,13 @@ def sample_command(
     console.print(table)
 
 
-def _with_shares(dirt: Dirt, options: Sequence[str]) -> Dirt:
+def _with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
     """Set single shares from options such as `cost_blank=0.01`."""
-    shares = {}
+    shares, kinds = {}, kinds_of(dirt)
     for option in options:
         kind, _, share = option.partition("=")
-        if kind not in KINDS:
-            raise ValueError(f"no dirt is called {kind!r}; there are {', '.join(KINDS)}")
+        if kind not in kinds:
+            raise ValueError(f"no dirt is called {kind!r}; there are {', '.join(kinds)}")
         try:
             shares[kind] = float(share)
         except ValueError:

@@ -76,7 +76,7 @@ def kinds_of(dirt: Shares | type[Shares]) -> dict[str, Mapping]:
 
 
 def codes_of(kinds: Iterable[str]) -> dict[str, int]:
-    """Number the kinds from 1; 0 is clean."""
+    """Give each kind a number from 1; 0 is clean."""
     return {"clean": 0} | {kind: code for code, kind in enumerate(kinds, start=1)}
 
 

@@ -66,8 +66,8 @@ APPOINTMENT_LINES = """
             appointment_id(appointment) as appointment_id,
             provider_id(provider) as provider_id,
             patient_id(patient) as patient_id,
-            first_day() + to_days(day::integer) as booked_on,
-            first_day() + to_days(day::integer) + to_minutes((480 + 15 * slot)::bigint) as scheduled_at,
+            moment(day, 0) as booked_on,
+            moment(day, 480 + 15 * slot) as scheduled_at,
             type_name(type_code) as type_name,
             status_name(status) as status_name,
             device_name(device) as device_name
@@ -157,7 +157,7 @@ APPOINTMENT_LINES = """
             case kind
                 when timestamp_missing() then ''
                 when timestamp_unreadable() then 'yesterday evening'
-                else strftime(first_day() + to_minutes(logged::bigint), '%Y-%m-%d %H:%M:%S')
+                else strftime(moment(0, logged), '%Y-%m-%d %H:%M:%S')
             end as logged
         from fields
     )
@@ -176,8 +176,8 @@ APPOINTMENT_LINES = """
 ACCEPTED_APPOINTMENTS = """
     select concat_ws(
         ',', appointment_id(appointment), provider_id(provider), patient_id(patient),
-        strftime(first_day() + to_days(day::integer), '%Y-%m-%d'),
-        strftime(first_day() + to_days(day::integer) + to_minutes((480 + 15 * slot)::bigint), '%H:%M:%S'),
+        day_text(day),
+        strftime(moment(day, 480 + 15 * slot), '%H:%M:%S'),
         type_name(type_code), status_name(status), if(wait < 0, '', wait::varchar),
         if(duration < 0, '', duration::varchar), '0.' || lpad(risk::varchar, 2, '0'), expected
     ) as line
@@ -192,7 +192,7 @@ FEEDBACK_LINES = """
         if(kind = feedback_appointment_missing(), '', appointment_id(appointment)),
         patient_id(patient),
         provider_id(provider),
-        if(kind = feedback_date_missing(), '', strftime(first_day() + to_days(day::integer), '%Y-%m-%d')),
+        if(kind = feedback_date_missing(), '', day_text(day)),
         case
             when kind = feedback_rating_outside() then ['0', '6', '-1', '4.5e1'][1 + answer % 4]
             else doctor::varchar
@@ -215,7 +215,7 @@ FEEDBACK_LINES = """
         end,
         case kind
             when feedback_timestamp_unreadable() then 'last week'
-            else strftime(first_day() + to_days(day::integer) + to_minutes(logged::bigint), '%Y-%m-%d %H:%M:%S')
+            else strftime(moment(day, logged), '%Y-%m-%d %H:%M:%S')
         end
     ) as line
     from block
@@ -254,7 +254,7 @@ PATIENT_LINES = """
             when kind = patient_insurance_words() then if(is_insured, 'Yes', 'No')
             else if(is_insured, 'True', 'False')
         end,
-        strftime(first_day() + to_days(registered::integer), '%Y-%m-%d')
+        day_text(registered)
     ) as line
     from block
 """
@@ -284,7 +284,9 @@ def telehealth_macros(platform: Platform) -> dict[str, str]:
         {f"{kind}()": str(code) for kind, code in CODES.items()}
         | {f"{name}(code)": f"({values})[code::integer + 1]" for name, values in words.items()}
         | {
-            "first_day()": f"timestamp '{FIRST_DAY}'",
+            "moment(day, minutes)": f"timestamp '{FIRST_DAY}'"
+            " + to_days(day::integer) + to_minutes(minutes::bigint)",
+            "day_text(day)": "strftime(moment(day, 0), '%Y-%m-%d')",
             "appointment_id(row)": identifier("APT", "row", n_appointments, 6),
             "feedback_id(row)": identifier("FB", "row", n_appointments, 6),
             "provider_id(row)": identifier("PROV", "row", len(platform.specialty) + 1, 4),

@@ -179,7 +179,9 @@ def _bookings(
     """Book appointments, and tell the chance that each is missed: all of it known at booking."""
     n_patients, n_providers = len(patients["age"]), len(providers["specialty"])
     rows = np.arange(n)
-    patient = _pick(lanes(draw(seed, "who", n))[0], n_patients)
+    # There may be more patients than 16 bits can tell apart.
+    patient = (draw(seed, "who", n) >> np.uint64(32)) * np.uint64(n_patients) >> np.uint64(32)
+    patient = patient.astype(np.int64)
     # Every patient comes once.
     first_rows = np.arange(n_patients) * n // n_patients
     patient[first_rows] = np.argsort(draw(seed, "first visit", n_patients), kind="stable")
@@ -200,9 +202,7 @@ def _bookings(
     )
     return {
         "patient": patient,
-        "provider": np.where(
-            _percent(loyal) < 60, family[patient], _pick(other, n_providers)
-        ),
+        "provider": np.where(_percent(loyal) < 60, family[patient], _pick(other, n_providers)),
         "day": np.searchsorted(daily, rows * daily[-1] // n, side="right"),
         "slot": slot,
         "type_code": _pick(kind, len(TYPES)),

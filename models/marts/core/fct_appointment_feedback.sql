@@ -10,8 +10,6 @@ appointments as (
 
 final as (
     select
-        {{ surrogate_key(["'telehealth'", 'feedback.feedback_id']) }} as appointment_feedback_key,
-        {{ surrogate_key(["'telehealth'", 'feedback.appointment_id']) }} as appointment_key,
         {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'feedback.patient_id']) }}
             as patient_key,
         {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'feedback.provider_id']) }}
@@ -28,7 +26,7 @@ final as (
         feedback.overall_satisfaction,
         feedback.is_recommended,
         feedback.comment_text,
-        appointments.appointment_key is not null as has_appointment,
+        appointments.appointment_id is not null as has_appointment,
         appointments.appointment_date,
         appointments.appointment_type,
         appointments.wait_minutes,

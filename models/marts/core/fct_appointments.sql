@@ -1,4 +1,5 @@
--- Follows staging by record hash, as fct_treatments does.
+-- Follows staging by record hash, and keeps the appointment's own identifier as its key, as
+-- fct_treatments does.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
@@ -12,7 +13,6 @@ with appointments as (
 
 final as (
     select
-        {{ surrogate_key(["'telehealth'", 'appointment_id']) }} as appointment_key,
         {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'patient_id']) }}
             as patient_key,
         {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'provider_id']) }}

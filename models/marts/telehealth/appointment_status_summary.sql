@@ -41,4 +41,4 @@ final as (
 )
 
 select * from final
-order by n_appointments desc, appointment_status
+order by n_appointments desc, appointment_status asc

@@ -29,4 +29,4 @@ final as (
 )
 
 select * from final
-order by avg_duration_minutes desc nulls last, appointment_type
+order by avg_duration_minutes desc nulls last, appointment_type asc

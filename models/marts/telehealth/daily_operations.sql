@@ -45,10 +45,12 @@ final as (
             'n_technical_issues_known', 'n_with_technical_issues', 'n_wait_known',
             'n_connection_quality_known',
         ] %}
-            coalesce(visits.{{ count }}, 0) as {{ count }},
+        coalesce(visits.{{ count }}, 0) as {{ count }},
         {% endfor %}
         {{ rate_with_interval('visits.n_completed', 'visits.n_appointments', 'completion_rate') }},
-        {{ rate_with_interval('visits.n_cancelled', 'visits.n_appointments', 'cancellation_rate') }},
+        {{ rate_with_interval(
+            'visits.n_cancelled', 'visits.n_appointments', 'cancellation_rate'
+        ) }},
         {{ rate_with_interval('visits.n_no_show', 'visits.n_appointments', 'no_show_rate') }},
         {{ rate_with_interval(
             'visits.n_with_technical_issues', 'visits.n_technical_issues_known',

@@ -1,5 +1,5 @@
--- A wait that nobody recorded is unknown and not zero: the mean is of the known ones, and the number
--- of the unknown ones stands beside it.
+-- A wait that nobody recorded is unknown and not zero: the mean is of the known ones, and the
+-- number of the unknown ones stands beside it.
 with devices as (
     select * from {{ ref('dim_device') }}
 ),
@@ -52,4 +52,4 @@ final as (
 )
 
 select * from final
-order by technical_issue_rate desc nulls last, device_type
+order by technical_issue_rate desc nulls last, device_type asc

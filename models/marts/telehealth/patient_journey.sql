@@ -1,5 +1,5 @@
--- A patient's way through the platform. A rebooking is an appointment that follows one which did not
--- take place; where none follows, the patient was lost from there.
+-- A patient's way through the platform. A rebooking is an appointment that follows one which did
+-- not take place.
 with visits as (
     select
         *,

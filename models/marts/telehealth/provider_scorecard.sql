@@ -75,4 +75,4 @@ final as (
 )
 
 select * from final
-order by avg_overall_satisfaction desc nulls last, provider_id
+order by avg_overall_satisfaction desc nulls last, provider_id asc

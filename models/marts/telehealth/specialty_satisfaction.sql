@@ -38,4 +38,4 @@ final as (
 )
 
 select * from final
-order by avg_overall_satisfaction desc, specialty
+order by avg_overall_satisfaction desc, specialty asc

@@ -59,4 +59,4 @@ final as (
 )
 
 select * from final
-order by has_technical_issues desc, n_appointments desc, technical_issue_type
+order by has_technical_issues desc, n_appointments desc, technical_issue_type asc

@@ -1,5 +1,5 @@
--- Sums that the tests behind telehealth's insights are made of. y is what is looked at, x what it is
--- set against. Groups that stand for the unknown are left out. Decimal sums do not depend on the
+-- Sums that the tests behind telehealth's insights are made of. y is what is looked at, x what it
+-- is set against. Groups that stand for the unknown are left out. Decimal sums do not depend on the
 -- order of rows; a value of six digits before the point is nothing to compute with.
 {% set questions = [
     ('status_mix', 'visits', "'Completed'", 'is_completed::integer', 'null'),
