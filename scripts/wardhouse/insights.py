@@ -240,12 +240,19 @@ def judge_insights(
                 "p_value": found.p_value,
             }
         )
-    columns = [
-        *("area", "insight", "group_name", "value", "n", "n_compared", "statistic"),
-        *("degrees_of_freedom", "residual_degrees_of_freedom", "p_value"),
-    ]
-    judged = pd.DataFrame(rows, columns=columns)
-    judged["p_value_adjusted"] = np.nan
+    # Named with their types, so that a table without statements has them too.
+    types = {
+        **dict.fromkeys(("area", "insight", "group_name"), "str"),
+        **dict.fromkeys(("n", "n_compared"), "int64"),
+        **dict.fromkeys(
+            (
+                *("value", "statistic", "degrees_of_freedom", "residual_degrees_of_freedom"),
+                *("p_value", "p_value_adjusted"),
+            ),
+            "float64",
+        ),
+    }
+    judged = pd.DataFrame(rows, columns=list(types)).astype(types)
     for _, tested in judged[judged["p_value"].notna()].groupby("area"):
         judged.loc[tested.index, "p_value_adjusted"] = holm(tested["p_value"].to_numpy(float))
     return judged

@@ -18,58 +18,47 @@ with appointments as (
 
 parsed as (
     select
-        appointments as raw,
-        appointments.unreadable_text,
-        appointments.source_file,
+        appointments as raw, appointments.unreadable_text, appointments.source_file,
         {{ parse_id('appointments.appointment_id') }} as appointment_id,
         {{ parse_id('appointments.provider_id') }} as provider_id,
         {{ parse_id('appointments.patient_id') }} as patient_id,
         {{ parse_date('appointments.appointment_date', date_order) }} as appointment_date,
         {{ parse_time('appointments.scheduled_time') }} as scheduled_time,
         appointment_types.appointment_type,
-        statuses.appointment_status,
-        statuses.is_successful as is_completed,
+        appointment_statuses.appointment_status,
+        appointment_statuses.is_successful as is_completed,
         {{ parse_number('appointments.wait_time_minutes', 2, decimal_mark) }} as wait_minutes,
         {{ parse_number('appointments.duration_minutes', 2, decimal_mark) }} as duration_minutes,
         -- A device that nobody foresaw is a device all the same.
-        coalesce(devices.device_type, {{ parse_text('appointments.device_type') }}) as device_type,
+        coalesce(device_types.device_type, {{ parse_text('appointments.device_type') }})
+            as device_type,
         {{ parse_text('appointments.operating_system') }} as operating_system,
         {{ parse_text('appointments.browser') }} as browser,
-        qualities.connection_quality,
-        qualities.connection_quality_score,
+        connection_qualities.connection_quality,
+        connection_qualities.connection_quality_score,
         {{ parse_boolean('appointments.had_technical_issues') }} as has_technical_issues,
         {{ parse_text('appointments.technical_issue_type') }} as technical_issue_type,
         {{ parse_timestamp('appointments.timestamp', date_order) }} as recorded_at
     from appointments
     -- A spelling is unique in each of the four seeds.
-    left join {{ ref('appointment_types') }} as appointment_types
-        on {{ spelling('appointments.appointment_type') }} = appointment_types.spelling
-    left join {{ ref('appointment_statuses') }} as statuses
-        on {{ spelling('appointments.status') }} = statuses.spelling
-    left join {{ ref('device_types') }} as devices
-        on {{ spelling('appointments.device_type') }} = devices.spelling
-    left join {{ ref('connection_qualities') }} as qualities
-        on {{ spelling('appointments.connection_quality') }} = qualities.spelling
+    {{ known_by_spelling('appointments.appointment_type', 'appointment_types') }}
+    {{ known_by_spelling('appointments.status', 'appointment_statuses') }}
+    {{ known_by_spelling('appointments.device_type', 'device_types') }}
+    {{ known_by_spelling('appointments.connection_quality', 'connection_qualities') }}
 ),
 
 judged as (
     select
         *,
         {{ repairs([
-            unread('wait_minutes', 'wait_time_minutes'),
-            unread('duration_minutes', 'duration_minutes'),
-            unread('connection_quality', 'connection_quality'),
-            unread('has_technical_issues', 'had_technical_issues'),
+            unread('wait_minutes', 'wait_time_minutes'), unread('duration_minutes'),
+            unread('connection_quality'), unread('has_technical_issues', 'had_technical_issues'),
         ]) }} as repairs,
-        {{ rejection([
-            ('appointment_id is null', 'missing_appointment_id'),
-            ('provider_id is null', 'missing_provider_id'),
-            ('patient_id is null', 'missing_patient_id'),
-        ] + missing_or('unreadable', 'appointment_date', 'appointment_date')
-          + missing_or('unreadable', 'scheduled_time', 'scheduled_time')
-          + missing_or('unknown', 'appointment_type', 'appointment_type')
-          + missing_or('unknown', 'status', 'appointment_status')
-          + missing_or('unreadable', 'timestamp', 'recorded_at') + [
+        {{ rejection(
+            required(['appointment_id', 'provider_id', 'patient_id'])
+            + required(['appointment_date', 'scheduled_time'], 'unreadable')
+            + required(['appointment_type', ('status', 'appointment_status')], 'unknown')
+            + required([('timestamp', 'recorded_at')], 'unreadable') + [
             ('wait_minutes < 0', 'negative_wait_time_minutes'),
             ('duration_minutes < 0', 'negative_duration_minutes'),
             ('is_completed and wait_minutes is null', 'completed_without_wait_time_minutes'),

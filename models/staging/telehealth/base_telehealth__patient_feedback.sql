@@ -44,21 +44,16 @@ judged as (
     select
         *,
         {{ repairs([
-            unread('ease_of_use_rating', 'ease_of_use_rating'),
-            unread('audio_quality_rating', 'audio_quality_rating'),
-            unread('video_quality_rating', 'video_quality_rating'),
+            unread('ease_of_use_rating'),
+            unread('audio_quality_rating'),
+            unread('video_quality_rating'),
             unread('is_recommended', 'would_recommend'),
         ]) }} as repairs,
-        {{ rejection([
-            ('feedback_id is null', 'missing_feedback_id'),
-            ('appointment_id is null', 'missing_appointment_id'),
-            ('patient_id is null', 'missing_patient_id'),
-            ('provider_id is null', 'missing_provider_id'),
-        ] + missing_or('unreadable', 'feedback_date', 'feedback_date')
-          + missing_or('unreadable', 'provider_rating', 'provider_rating')
-          + missing_or('unreadable', 'overall_satisfaction', 'overall_satisfaction')
-          + missing_or('unreadable', 'timestamp', 'recorded_at')
-          + outside) }} as rejection_reason
+        {{ rejection(
+            required(['feedback_id', 'appointment_id', 'patient_id', 'provider_id'])
+            + required(['feedback_date', 'provider_rating', 'overall_satisfaction'], 'unreadable')
+            + required([('timestamp', 'recorded_at')], 'unreadable') + outside
+        ) }} as rejection_reason
     from parsed
 ),
 

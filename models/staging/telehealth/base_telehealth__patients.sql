@@ -33,11 +33,11 @@ judged as (
         *,
         {{ age_group('age') }} as age_group,
         {{ repairs([
-            unread('age', 'age'),
-            unread('has_insurance', 'has_insurance'),
-            unread('registration_date', 'registration_date'),
+            unread('age'),
+            unread('has_insurance'),
+            unread('registration_date'),
         ]) }} as repairs,
-        {{ rejection([('patient_id is null', 'missing_patient_id')]) }} as rejection_reason
+        {{ rejection(required(['patient_id'])) }} as rejection_reason
     from parsed
 ),
 

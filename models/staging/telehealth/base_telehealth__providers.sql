@@ -36,12 +36,12 @@ judged as (
     select
         *,
         {{ repairs([
-            unread('years_experience', 'years_experience'),
+            unread('years_experience'),
             unread('hourly_rate_amount', 'hourly_rate'),
-            unread('available_hours', 'available_hours'),
+            unread('available_hours'),
             unread('is_active', 'active'),
         ]) }} as repairs,
-        {{ rejection([('provider_id is null', 'missing_provider_id')]) }} as rejection_reason
+        {{ rejection(required(['provider_id'])) }} as rejection_reason
     from parsed
 ),
 
