@@ -5,6 +5,7 @@
 {% set area, feed = 'telehealth', 'appointment_logs' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
 {% set date_order = feed_option(area, feed, 'date_order', var('date_order')) %}
+{% set stamp = ('timestamp', 'recorded_at') %}
 {% set typed_columns = [
     'appointment_id', 'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',
     'appointment_type', 'appointment_status', 'is_completed', 'wait_minutes', 'duration_minutes',
@@ -56,9 +57,8 @@ judged as (
         ]) }} as repairs,
         {{ rejection(
             required(['appointment_id', 'provider_id', 'patient_id'])
-            + required(['appointment_date', 'scheduled_time'], 'unreadable')
-            + required(['appointment_type', ('status', 'appointment_status')], 'unknown')
-            + required([('timestamp', 'recorded_at')], 'unreadable') + [
+            + required(['appointment_date', 'scheduled_time', stamp], 'unreadable')
+            + required(['appointment_type', ('status', 'appointment_status')], 'unknown') + [
             ('wait_minutes < 0', 'negative_wait_time_minutes'),
             ('duration_minutes < 0', 'negative_duration_minutes'),
             ('is_completed and wait_minutes is null', 'completed_without_wait_time_minutes'),
@@ -70,8 +70,7 @@ judged as (
 final as (
     select
         {{ typed_columns | join(',\n        ') }},
-        source_file,
-        {{ record_hash(typed_columns) }} as record_hash,
+        source_file, {{ record_hash(typed_columns) }} as record_hash,
         rejection_reason,
         false as is_duplicate,
         {{ rejected_record([
