@@ -126,22 +126,19 @@
 
 {# A full refresh starts snapshots anew; another raw directory starts everything anew. #}
 {% macro forget_everything(is_other_directory) %}
-    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main', 'snapshots'] %}
-    {#- dbt has made the schema and listed what is in it: tell it what goes. -#}
-    {% for node in graph.nodes.values() if node.resource_type == 'snapshot' %}
-        {% set versions = adapter.get_relation(node.database, node.schema, node.alias) %}
-        {% if versions %}
-            {% do adapter.drop_relation(versions) %}
-        {% endif %}
-    {% endfor %}
+    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main'] %}
     {% set schemas = run_query(
         "select schema_name from duckdb_schemas() where database_name = current_database() "
         ~ "and not internal order by all"
     ).columns[0].values() %}
+    {# Through the adapter, whose cache would else miss that dbt's schemas are empty. #}
+    {% for schema in schemas if schema not in kept
+        and (is_other_directory or schema == 'snapshots') %}
+        {% set relation = api.Relation.create(database=target.database, schema=schema) %}
+        {% do adapter.drop_schema(relation) %}
+        {% do adapter.create_schema(relation) %}
+    {% endfor %}
     {% call statement('forget', auto_begin=false) %}
-        {% for schema in schemas if schema not in kept and is_other_directory %}
-            drop schema if exists "{{ schema }}" cascade;
-        {% endfor %}
         delete from landing.landed_files where {{ is_other_directory }};
         delete from landing.unreadable_records where {{ is_other_directory }};
     {% endcall %}
