@@ -10,3 +10,11 @@
         ) / ({{ n }} + {{ z * z }})
     ) end
 {%- endmacro %}
+
+
+{# A proportion with the bounds of its Wilson interval: three columns, null where n is 0. #}
+{% macro rate_with_interval(successes, n, name) -%}
+    {{ successes }}::double / nullif({{ n }}, 0) as {{ name }},
+    {{ wilson_bound(successes, n, 'low') }} as {{ name }}_low,
+    {{ wilson_bound(successes, n, 'high') }} as {{ name }}_high
+{%- endmacro %}

@@ -4,16 +4,19 @@
     key          columns that identify a record; two accepted records with one key and different
                  content are settled by on_conflict
     on_conflict  'last'   the last by file and line stands, the others are duplicates (master data)
+                 'newest' the newest by the column newest_by stands (events that are told again)
                  'reject' none can be told newest, all go to quarantine (events)
+    newest_by    a column; where two contents are equally new, all go to quarantine
     identified_by  a record in which all of these are null is never a duplicate
 #}
-{% macro base_model(key=[], on_conflict='reject', identified_by=[]) %}
+{% macro base_model(key=[], on_conflict='reject', identified_by=[], newest_by='') %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
         pre_hook=["{{ forget_stale_records() }}"],
         post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
-            ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ") }}",
+            ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
+            ~ newest_by ~ "') }}",
             "{{ mark_files_landed() }}"],
         meta={'key': key, 'on_conflict': on_conflict},
     ) }}
@@ -187,7 +190,7 @@
     Settle duplicates and conflicts over the whole feed, so that the outcome does not depend on
     the order in which files came. Only groups with more than one record are looked at closely.
 #}
-{% macro settle_duplicates(key, on_conflict, identified_by) %}
+{% macro settle_duplicates(key, on_conflict, identified_by, newest_by='') %}
     {% set conflict = "conflicting_" ~ key | join('_and_') %}
     {% set group = key | join(', ') if key else 'record_hash' %}
     {% set candidates %}
@@ -198,7 +201,9 @@
     set is_duplicate = false, rejection_reason = nullif(rejection_reason, '{{ conflict }}')
     where is_duplicate or rejection_reason = '{{ conflict }}';
     create or replace temporary table repeated_records as
-    select {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash
+    select
+        {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
+        {{ newest_by or 'null' }} as told_at
     from {{ this }}
     inner join (
         select {{ group }}
@@ -208,14 +213,21 @@
         having count(*) > 1
     ) as repeated using ({{ group }})
     where {{ candidates }};
-    {% if key and on_conflict == 'reject' %}
+    {% if key and on_conflict != 'last' %}
+        -- Without newest_by all records of a group are equally new.
         update {{ this }}
         set rejection_reason = '{{ conflict }}'
         where {{ this.identifier }}.rowid in (
             select record_rowid
-            from repeated_records
-            qualify min(record_hash) over (partition by {{ group }})
-                <> max(record_hash) over (partition by {{ group }})
+            from (
+                select
+                    *,
+                    told_at is not distinct from max(told_at) over (partition by {{ group }})
+                        as is_newest
+                from repeated_records
+            )
+            qualify min(record_hash) filter (is_newest) over (partition by {{ group }})
+                <> max(record_hash) filter (is_newest) over (partition by {{ group }})
         );
     {% endif %}
     update {{ this }}
@@ -227,7 +239,7 @@
             from repeated_records
             qualify row_number() over (
                 partition by {{ group }}
-                order by source_file {{ 'desc' if on_conflict == 'last' }},
+                order by told_at desc nulls last, source_file {{ 'desc' if on_conflict == 'last' }},
                     record_rowid {{ 'desc' if on_conflict == 'last' }}
             ) > 1
         );

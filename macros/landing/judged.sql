@@ -45,3 +45,35 @@
     {{ amount }} < 0
     {%- if var('allow_credit_amounts') %} and not {{ is_credit(text) }}{% endif %}
 {%- endmacro %}
+
+
+{# A repair rule: the source says something, and it could not be read. #}
+{% macro unread(typed_column, raw_column=none) %}
+    {% set raw_column = raw_column or typed_column %}
+    {{ return((
+        typed_column ~ ' is null and not ' ~ is_blank('raw.' ~ raw_column), raw_column ~ ':set_null'
+    )) }}
+{% endmacro %}
+
+
+{# Rejection rules for fields that a record must have: blank, or, where a word for it is given,
+   there and not to be used. A field is a column, or the feed's column and the one it is read to. #}
+{% macro required(fields, otherwise=none) %}
+    {% set rules = [] %}
+    {% for field in fields %}
+        {% set raw_column, typed_column = (field, field) if field is string else field %}
+        {% if otherwise %}
+            {% do rules.append((
+                typed_column ~ ' is null and ' ~ is_blank('raw.' ~ raw_column), 'missing_' ~ raw_column
+            )) %}
+        {% endif %}
+        {% do rules.append((typed_column ~ ' is null', (otherwise or 'missing') ~ '_' ~ raw_column)) %}
+    {% endfor %}
+    {{ return(rules) }}
+{% endmacro %}
+
+
+{# Joins a seed of spellings under its own name. #}
+{% macro known_by_spelling(column, seed) -%}
+    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(column) }} = {{ seed }}.spelling
+{%- endmacro %}

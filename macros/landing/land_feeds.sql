@@ -45,10 +45,14 @@
     {% set settings = [
         var('missing_cost_policy'), var('allow_credit_amounts'), var('date_order'),
         var('calendar_start'), var('calendar_end'), var('date_formats', []),
+        var('maximum_age'),
     ] %}
     {% for node in graph.nodes.values() | sort(attribute='name')
         if node.resource_type == 'model' and node.name.startswith('base_') %}
         {% do settings.append(node.checksum.checksum) %}
+        {% for seed in node.depends_on.nodes | sort if seed.startswith('seed.') %}
+            {% do settings.append(graph.nodes[seed].checksum.checksum) %}
+        {% endfor %}
     {% endfor %}
     {{ return(tojson(settings)) }}
 {% endmacro %}
@@ -85,8 +89,9 @@
 
 
 {% macro apply_landing_plan(plan, state) %}
-    {% if state and state.raw_dir != plan.raw_dir or flags.FULL_REFRESH %}
-        {% do forget_everything(state and state.raw_dir != plan.raw_dir) %}
+    {% set is_other_directory = state is not none and state.raw_dir != plan.raw_dir %}
+    {% if is_other_directory or flags.FULL_REFRESH %}
+        {% do forget_everything(is_other_directory) %}
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
         {% for table, rows, columns in [

@@ -4,5 +4,9 @@
         ('hospital', 'doctors_info'),
         ('hospital', 'patient_feedback'),
         ('hospital', 'patients_data_with_doctor'),
+        ('telehealth', 'appointment_logs'),
+        ('telehealth', 'patient_feedback'),
+        ('telehealth', 'patients'),
+        ('telehealth', 'providers'),
     ]) }}
 {% endmacro %}

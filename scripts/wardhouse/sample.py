@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wardhouse.sample_dirt import CODES, DOCTORS, FEEDBACK, FEEDS, KINDS, TREATMENTS, Dirt, soil
+from wardhouse.sample_dirt import (
+    CODES,
+    DOCTORS,
+    FEEDBACK,
+    FEEDS,
+    KINDS,
+    TREATMENTS,
+    Dirt,
+    kinds_of,
+    soil,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
 
-    from wardhouse.sample_dirt import Soiled
+    from wardhouse.sample_dirt import Shares, Soiled
     from wardhouse.sample_lines import Writer
     from wardhouse.sample_population import Population
 
@@ -106,7 +117,7 @@ def generate_hospital(
     """
     if treatments < 1 or files < 1:
         raise ValueError("treatments and files must be at least 1")
-    from wardhouse.sample_lines import open_writer
+    from wardhouse.sample_lines import hospital_macros, open_writer
     from wardhouse.sample_population import draw, populate
 
     hospital = populate(treatments, seed)
@@ -124,11 +135,11 @@ def generate_hospital(
     truth_dir = Path(truth_dir or Path(out_dir) / "truth") / "hospital"
     raw_dir.mkdir(parents=True, exist_ok=True)
     truth_dir.mkdir(parents=True, exist_ok=True)
-    with open_writer(hospital) as writer:
+    with open_writer(hospital_macros(hospital)) as writer:
         _write_feeds(writer, raw_dir, hospital, soiled, files, progress)
         _write_planted(writer, truth_dir, hospital)
         _write_accepted(writer, truth_dir, hospital, soiled[TREATMENTS])
-    feeds = _write_expected(truth_dir, soiled)
+    feeds = write_expected(truth_dir, soiled)
     return SampleSummary(
         n_treatments=treatments,
         n_patients=len(hospital.is_vip),
@@ -165,16 +176,16 @@ def _write_feeds(
     feed = soiled[TREATMENTS]
     for part, path in enumerate(_treatment_parts(raw_dir, files)):
         start, stop = (len(feed.row) * bound // files for bound in (part, part + 1))
-        blocks = (_treatment_block(hospital, feed, cut) for cut in _cuts(start, stop))
+        blocks = (_treatment_block(hospital, feed, cut) for cut in cuts(start, stop))
         writer.write(path, TREATMENT_LINES, told(blocks), head=TREATMENT_HEADER)
 
     feed = soiled[DOCTORS]
-    blocks = (_doctor_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+    blocks = (_doctor_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
     path = raw_dir / f"{DOCTORS}.csv"
     writer.write(path, DOCTOR_LINES, told(blocks), head="doctor_id,doctor_name,specialty\n")
 
     feed = soiled[FEEDBACK]
-    blocks = (_feedback_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+    blocks = (_feedback_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
     path = raw_dir / f"{FEEDBACK}.json"
     writer.write(path, FEEDBACK_LINES, told(blocks), head="[\n", tail="]\n")
 
@@ -193,7 +204,7 @@ def _treatment_parts(raw_dir: Path, files: int) -> list[Path]:
     return [folder / f"part-{part:04d}.csv" for part in range(1, files + 1)]
 
 
-def _cuts(start: int, stop: int) -> Iterator[slice]:
+def cuts(start: int, stop: int) -> Iterator[slice]:
     """Cut a range of records into blocks."""
     for begin in range(start, stop, BLOCK_RECORDS):
         yield slice(begin, min(begin + BLOCK_RECORDS, stop))
@@ -293,35 +304,47 @@ def _write_accepted(writer: Writer, truth_dir: Path, hospital: Population, feed:
     path = truth_dir / "accepted_treatments.csv"
     path.unlink(missing_ok=True)
     if len(hospital.patient) <= TRUTH_ROWS:
-        blocks = (_treatment_block(hospital, feed, cut) for cut in _cuts(0, len(feed.row)))
+        blocks = (_treatment_block(hospital, feed, cut) for cut in cuts(0, len(feed.row)))
         writer.write(path, ACCEPTED_TREATMENTS, blocks, head=TREATMENT_HEADER)
 
 
-def _write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, FeedTruth]:
+def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, FeedTruth]:
     """Write how many records must be accepted, rejected or duplicates, by kind and by feed."""
     counts = ["n_accepted", "n_rejected", "n_duplicates"]
     kinds = [
         (feed, kind, *numbers)
-        for feed in FEEDS
+        for feed in soiled
         for kind, numbers in soiled[feed].outcomes().items()
     ]
-    _write_rows(truth_dir / "expected_dirt.csv", ["feed", "kind", *counts], kinds)
+    write_rows(truth_dir / "expected_dirt.csv", ["feed", "kind", *counts], kinds)
     feeds = {}
-    for feed in FEEDS:
+    for feed in soiled:
         columns = zip(*(numbers for name, _, *numbers in kinds if name == feed), strict=True)
         feeds[feed] = FeedTruth(len(soiled[feed].row), *map(sum, columns))
     rows = [(feed, *vars(truth).values()) for feed, truth in feeds.items()]
-    _write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
+    write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
     return feeds
 
 
-def _write_rows(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
+def write_rows(path: Path, header: list[str], rows: Sequence[Sequence]) -> None:
+    """Write a small table as CSV."""
     with path.open("w", encoding="utf-8", newline="") as target:
         csv.writer(target, lineterminator="\n").writerows([header, *rows])
 
 
+class Area(StrEnum):
+    """Subject areas that there is a sample of."""
+
+    hospital = "hospital"
+    telehealth = "telehealth"
+
+
 def sample_command(
-    treatments: Annotated[int, typer.Option(min=1, help="How many treatments.")] = 1000,
+    area: Annotated[Area, typer.Option(help="Which subject area.")] = Area.hospital,
+    treatments: Annotated[int, typer.Option(min=1, help="How many treatments (hospital).")] = 1000,
+    appointments: Annotated[
+        int, typer.Option(min=1, help="How many appointments (telehealth).")
+    ] = 600,
     out: Annotated[Path, typer.Option(help="Raw directory to write to.")] = Path("sample"),
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = DEFAULT_SEED,
     dirt: Annotated[float, typer.Option(min=0, help="Times the usual dirt; 0 is clean.")] = 1.0,
@@ -329,26 +352,32 @@ def sample_command(
         list[str] | None,
         typer.Option(metavar="KIND=SHARE", help="Share of one kind of dirt; may be repeated."),
     ] = None,
-    files: Annotated[int, typer.Option(min=1, help="Files of the treatments feed.")] = 1,
+    files: Annotated[int, typer.Option(min=1, help="Files of the treatments feed (hospital).")] = 1,
 ) -> None:
-    """Write a hospital's raw feeds, dirty as they come, and the truth about them."""
+    """Write an area's raw feeds, dirty as they come, and the truth about them."""
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
 
+    from wardhouse.sample_telehealth import generate_telehealth
+    from wardhouse.sample_telehealth_dirt import TelehealthDirt
+
     console = Console()
     try:
-        shares = _with_shares(Dirt().scaled(dirt), share or [])
         with Progress(console=console, transient=True) as bar:
-            task = bar.add_task("Hospital", total=None)
-            summary = generate_hospital(
-                out,
-                treatments,
-                seed,
-                shares,
-                files,
-                lambda done, total: bar.update(task, completed=done, total=total),
-            )
+            task = bar.add_task(area.value.capitalize(), total=None)
+
+            def told(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total)
+
+            if area is Area.hospital:
+                shares = _with_shares(Dirt().scaled(dirt), share or [])
+                summary = generate_hospital(out, treatments, seed, shares, files, told)
+            else:
+                if files > 1:
+                    raise ValueError("only the hospital's treatments feed comes in several files")
+                shares = _with_shares(TelehealthDirt().scaled(dirt), share or [])
+                summary = generate_telehealth(out, appointments, seed, shares, progress=told)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("feed", title=f"{summary.raw_dir}, the truth in {summary.truth_dir}")
@@ -359,13 +388,13 @@ def sample_command(
     console.print(table)
 
 
-def _with_shares(dirt: Dirt, options: Sequence[str]) -> Dirt:
+def _with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
     """Set single shares from options such as `cost_blank=0.01`."""
-    shares = {}
+    shares, kinds = {}, kinds_of(dirt)
     for option in options:
         kind, _, share = option.partition("=")
-        if kind not in KINDS:
-            raise ValueError(f"no dirt is called {kind!r}; there are {', '.join(KINDS)}")
+        if kind not in kinds:
+            raise ValueError(f"no dirt is called {kind!r}; there are {', '.join(kinds)}")
         try:
             shares[kind] = float(share)
         except ValueError:

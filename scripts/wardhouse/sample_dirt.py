@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
     import numpy as np
 
@@ -22,17 +23,14 @@ FEEDS = (TREATMENTS, DOCTORS, FEEDBACK)
 OUTCOMES = ("accepted", "rejected", "duplicate")
 
 
-def _kind(share: float, feed: str, outcome: str = "accepted", copy: str | None = None):
+def declare_kind(share: float, feed: str, outcome: str = "accepted", copy: str | None = None):
     """Declare a kind: its default share, and the outcome of the record and of its later copy."""
     metadata = {"feed": feed, "outcomes": (outcome,) if copy is None else (outcome, copy)}
     return dataclasses.field(default=share, metadata=metadata)
 
 
-@dataclass(frozen=True)
-class Dirt:
-    """Share of a feed's records that bear each kind of dirt, as fractions in 0..1.
-
-    A share above zero always means at least one record.
+class Shares:
+    """Shares of dirt, the fields of a data class made by `declare_kind`.
 
     Raises
     ------
@@ -40,52 +38,15 @@ class Dirt:
         If a share lies outside 0..1.
     """
 
-    id_spaces: float = _kind(0.005, TREATMENTS)
-    id_lower_case: float = _kind(0.005, TREATMENTS)
-    patient_missing: float = _kind(0.002, TREATMENTS, "rejected")
-    doctor_missing: float = _kind(0.002, TREATMENTS, "rejected")
-    doctor_undescribed: float = _kind(0.002, TREATMENTS)
-    cost_currency: float = _kind(0.004, TREATMENTS)
-    cost_thousands: float = _kind(0.004, TREATMENTS)
-    cost_parentheses: float = _kind(0.002, TREATMENTS, "rejected")
-    cost_negative: float = _kind(0.002, TREATMENTS, "rejected")
-    cost_blank: float = _kind(0.004, TREATMENTS)
-    cost_na: float = _kind(0.002, TREATMENTS)
-    cost_dashes: float = _kind(0.002, TREATMENTS)
-    cost_nan: float = _kind(0.002, TREATMENTS)
-    cost_unreadable: float = _kind(0.002, TREATMENTS)
-    date_slashes: float = _kind(0.004, TREATMENTS)
-    date_day_first: float = _kind(0.004, TREATMENTS)
-    date_month_name: float = _kind(0.004, TREATMENTS)
-    date_day_month: float = _kind(0.004, TREATMENTS)
-    date_timestamp: float = _kind(0.004, TREATMENTS)
-    date_impossible: float = _kind(0.002, TREATMENTS)
-    date_blank: float = _kind(0.002, TREATMENTS)
-    duplicate_exact: float = _kind(0.004, TREATMENTS, "accepted", copy="duplicate")
-    duplicate_reformatted: float = _kind(0.004, TREATMENTS, "accepted", copy="duplicate")
-    conflicting: float = _kind(0.002, TREATMENTS, "rejected", copy="rejected")
-    columns_too_many: float = _kind(0.001, TREATMENTS, "rejected")
-    columns_too_few: float = _kind(0.001, TREATMENTS, "rejected")
-    bad_encoding: float = _kind(0.001, TREATMENTS, "rejected")
-    doctor_duplicate: float = _kind(0.02, DOCTORS, "accepted", copy="duplicate")
-    doctor_changed: float = _kind(0.02, DOCTORS, "duplicate", copy="accepted")
-    feedback_out_of_range: float = _kind(0.01, FEEDBACK, "rejected")
-    feedback_score_missing: float = _kind(0.01, FEEDBACK, "rejected")
-    feedback_score_text: float = _kind(0.01, FEEDBACK)
-    feedback_patient_missing: float = _kind(0.005, FEEDBACK, "rejected")
-    feedback_duplicate: float = _kind(0.01, FEEDBACK, "accepted", copy="duplicate")
-    feedback_unidentified: float = _kind(0.005, FEEDBACK, "accepted", copy="accepted")
-    feedback_date_impossible: float = _kind(0.005, FEEDBACK)
-
     def __post_init__(self) -> None:
         """Refuse what is not a share."""
         for kind, share in dataclasses.asdict(self).items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{kind}: a share lies between 0 and 1, not {share}")
 
-    def scaled(self, factor: float) -> Dirt:
+    def scaled(self, factor: float) -> Self:
         """Multiply every share, up to 1; zero gives clean data."""
-        return Dirt(**{kind: min(1, share * factor) for kind, share in vars(self).items()})
+        return type(self)(**{kind: min(1, share * factor) for kind, share in vars(self).items()})
 
     def counts(self, feed: str, n: int) -> dict[str, int]:
         """Count the records of a feed of `n` that bear each kind; kinds of no record are left out.
@@ -98,19 +59,74 @@ class Dirt:
         # Rounded first: 0.007 * 1000 is a little above 7.
         counts = {
             kind: math.ceil(round(getattr(self, kind) * n, 6))
-            for kind, metadata in KINDS.items()
+            for kind, metadata in kinds_of(self).items()
             if metadata["feed"] == feed and getattr(self, kind) > 0
         }
         if (wanted := sum(counts.values())) > n:
             raise ValueError(
                 f"{feed}: the dirt wants {wanted} records and there are {n}; "
-                "ask for more treatments or less dirt"
+                "ask for more records or less dirt"
             )
         return counts
 
 
-KINDS = {field.name: field.metadata for field in dataclasses.fields(Dirt)}
-CODES = {"clean": 0} | {kind: code for code, kind in enumerate(KINDS, start=1)}
+def kinds_of(dirt: Shares | type[Shares]) -> dict[str, Mapping]:
+    """Name the kinds of dirt, each with its feed and the outcomes of its records."""
+    return {field.name: field.metadata for field in dataclasses.fields(dirt)}
+
+
+def codes_of(kinds: Iterable[str]) -> dict[str, int]:
+    """Give each kind a number from 1; 0 is clean."""
+    return {"clean": 0} | {kind: code for code, kind in enumerate(kinds, start=1)}
+
+
+@dataclass(frozen=True)
+class Dirt(Shares):
+    """Share of a feed's records that bear each kind of dirt, as fractions in 0..1.
+
+    A share above zero always means at least one record.
+    """
+
+    id_spaces: float = declare_kind(0.005, TREATMENTS)
+    id_lower_case: float = declare_kind(0.005, TREATMENTS)
+    patient_missing: float = declare_kind(0.002, TREATMENTS, "rejected")
+    doctor_missing: float = declare_kind(0.002, TREATMENTS, "rejected")
+    doctor_undescribed: float = declare_kind(0.002, TREATMENTS)
+    cost_currency: float = declare_kind(0.004, TREATMENTS)
+    cost_thousands: float = declare_kind(0.004, TREATMENTS)
+    cost_parentheses: float = declare_kind(0.002, TREATMENTS, "rejected")
+    cost_negative: float = declare_kind(0.002, TREATMENTS, "rejected")
+    cost_blank: float = declare_kind(0.004, TREATMENTS)
+    cost_na: float = declare_kind(0.002, TREATMENTS)
+    cost_dashes: float = declare_kind(0.002, TREATMENTS)
+    cost_nan: float = declare_kind(0.002, TREATMENTS)
+    cost_unreadable: float = declare_kind(0.002, TREATMENTS)
+    date_slashes: float = declare_kind(0.004, TREATMENTS)
+    date_day_first: float = declare_kind(0.004, TREATMENTS)
+    date_month_name: float = declare_kind(0.004, TREATMENTS)
+    date_day_month: float = declare_kind(0.004, TREATMENTS)
+    date_timestamp: float = declare_kind(0.004, TREATMENTS)
+    date_impossible: float = declare_kind(0.002, TREATMENTS)
+    date_blank: float = declare_kind(0.002, TREATMENTS)
+    duplicate_exact: float = declare_kind(0.004, TREATMENTS, "accepted", copy="duplicate")
+    duplicate_reformatted: float = declare_kind(0.004, TREATMENTS, "accepted", copy="duplicate")
+    conflicting: float = declare_kind(0.002, TREATMENTS, "rejected", copy="rejected")
+    columns_too_many: float = declare_kind(0.001, TREATMENTS, "rejected")
+    columns_too_few: float = declare_kind(0.001, TREATMENTS, "rejected")
+    bad_encoding: float = declare_kind(0.001, TREATMENTS, "rejected")
+    doctor_duplicate: float = declare_kind(0.02, DOCTORS, "accepted", copy="duplicate")
+    doctor_changed: float = declare_kind(0.02, DOCTORS, "duplicate", copy="accepted")
+    feedback_out_of_range: float = declare_kind(0.01, FEEDBACK, "rejected")
+    feedback_score_missing: float = declare_kind(0.01, FEEDBACK, "rejected")
+    feedback_score_text: float = declare_kind(0.01, FEEDBACK)
+    feedback_patient_missing: float = declare_kind(0.005, FEEDBACK, "rejected")
+    feedback_duplicate: float = declare_kind(0.01, FEEDBACK, "accepted", copy="duplicate")
+    feedback_unidentified: float = declare_kind(0.005, FEEDBACK, "accepted", copy="accepted")
+    feedback_date_impossible: float = declare_kind(0.005, FEEDBACK)
+
+
+KINDS = kinds_of(Dirt)
+CODES = codes_of(KINDS)
 
 
 @dataclass(frozen=True)
@@ -127,17 +143,20 @@ class Soiled:
         True for the later one of two records of the same row.
     counts : dict of str to int
         Rows that bear each kind.
+    kinds : mapping of str to mapping
+        Every kind that there is, with its feed and the outcomes of its records.
     """
 
     row: np.ndarray
     kind: np.ndarray
     is_copy: np.ndarray
     counts: dict[str, int]
+    kinds: Mapping[str, Mapping]
 
     def outcomes(self) -> dict[str, tuple[int, int, int]]:
         """Count the accepted, rejected and duplicate records of each kind, clean ones first."""
         outcomes = {
-            kind: tuple(n * KINDS[kind]["outcomes"].count(what) for what in OUTCOMES)
+            kind: tuple(n * self.kinds[kind]["outcomes"].count(what) for what in OUTCOMES)
             for kind, n in self.counts.items()
         }
         n_clean = len(self.row) - sum(map(sum, outcomes.values()))
@@ -145,16 +164,16 @@ class Soiled:
 
 
 def soil(
-    feed: str, dirt: Dirt, keys: np.ndarray, eligible: Mapping[str, np.ndarray] | None = None
+    feed: str, dirt: Shares, keys: np.ndarray, eligible: Mapping[str, np.ndarray] | None = None
 ) -> Soiled:
     """Deal the dirt of a feed to its rows and place the copies a little later in the file.
 
     Parameters
     ----------
     feed : str
-        One of `FEEDS`.
-    dirt : Dirt
-        Shares.
+        Feed that the kinds name.
+    dirt : Shares
+        Of which kinds, how much.
     keys : numpy.ndarray, shape (n,), uint64
         Random numbers, one a row; the lowest bear the dirt.
     eligible : mapping of str to numpy.ndarray of bool, shape (n,), optional
@@ -172,7 +191,8 @@ def soil(
     import numpy as np
 
     n = len(keys)
-    counts = dirt.counts(feed, n)
+    kinds, counts = kinds_of(dirt), dirt.counts(feed, n)
+    codes = codes_of(kinds)
     pool = np.argsort(keys, kind="stable") if counts else np.empty(0, np.int64)
     kind = np.zeros(n, np.uint8)
     choosy = sorted(counts, key=lambda name: name not in (eligible or {}))
@@ -180,11 +200,11 @@ def soil(
         candidates = pool[eligible[name][pool]] if name in (eligible or {}) else pool
         chosen = candidates[: counts[name]]
         if len(chosen) < counts[name]:
-            raise ValueError(f"{feed}: too few rows can bear {name}; ask for more treatments")
-        kind[chosen] = CODES[name]
+            raise ValueError(f"{feed}: too few rows can bear {name}; ask for more records")
+        kind[chosen] = codes[name]
         pool = pool[kind[pool] == 0] if len(candidates) < len(pool) else pool[len(chosen) :]
 
-    copied = [CODES[name] for name in counts if len(KINDS[name]["outcomes"]) == 2]
+    copied = [codes[name] for name in counts if len(kinds[name]["outcomes"]) == 2]
     rows = np.flatnonzero(np.isin(kind, copied))
     places = np.minimum(rows + 1 + (keys[rows] % np.uint64(200)).astype(np.int64), n)
     return Soiled(
@@ -192,4 +212,5 @@ def soil(
         kind=np.insert(kind, places, kind[rows]),
         is_copy=np.insert(np.zeros(n, bool), places, True),
         counts=counts,
+        kinds=kinds,
     )

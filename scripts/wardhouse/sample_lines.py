@@ -234,19 +234,19 @@ class Writer:
 
 
 @contextlib.contextmanager
-def open_writer(hospital: Population) -> Iterator[Writer]:
+def open_writer(macros: dict[str, str]) -> Iterator[Writer]:
     """Open a database in memory that knows the sample's words, and a scratch folder beside it."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="wardhouse-sample-") as folder:
         settings = {"memory_limit": "1GB", "temp_directory": folder}
         with duckdb.connect(":memory:", config=settings) as connection:
-            for name, meaning in _macros(hospital).items():
+            for name, meaning in macros.items():
                 connection.execute(f"create macro {name} as {meaning}")
             yield Writer(connection, Path(folder) / "block.csv")
 
 
-def _macros(hospital: Population) -> dict[str, str]:
+def hospital_macros(hospital: Population) -> dict[str, str]:
     """Name the codes, the ids and the ways to write an amount."""
     from wardhouse.sample_population import FIRST_DAY, SPECIALTIES, TYPES
 

@@ -1,0 +1,14 @@
+-- A status has several spellings, which agree on what it means.
+with spellings as (
+    select * from {{ ref('appointment_statuses') }}
+),
+
+final as (
+    select
+        appointment_status,
+        bool_and(is_successful) as is_successful
+    from spellings
+    group by appointment_status
+)
+
+select * from final

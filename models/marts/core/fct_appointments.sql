@@ -1,0 +1,45 @@
+-- Follows staging by record hash, and keeps the appointment's own identifier as its key, as
+-- fct_treatments does.
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook="{{ remove_gone(ref('stg_telehealth__appointments'), 'record_hash') }}",
+) }}
+
+with appointments as (
+    select * from {{ ref('stg_telehealth__appointments') }}
+    {{ only_new('record_hash') }}
+),
+
+final as (
+    select
+        {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'patient_id']) }}
+            as patient_key,
+        {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'provider_id']) }}
+            as provider_key,
+        appointment_id,
+        patient_id,
+        provider_id,
+        appointment_date,
+        (hour(scheduled_time) * 60 + minute(scheduled_time))::integer as scheduled_minute_of_day,
+        appointment_type,
+        appointment_status,
+        is_completed,
+        wait_minutes,
+        wait_minutes is not null and not is_completed as is_wait_without_visit,
+        duration_minutes,
+        duration_minutes is not null and not is_completed as is_duration_without_visit,
+        coalesce(device_type, 'Unknown') as device_type,
+        operating_system,
+        browser,
+        connection_quality,
+        connection_quality_score,
+        has_technical_issues,
+        technical_issue_type,
+        recorded_at,
+        repairs,
+        record_hash
+    from appointments
+)
+
+select * from final

@@ -1,0 +1,12 @@
+"""Do the data bear out what people say of them?"""
+
+
+def model(dbt, session):
+    """Test every statement of the seed insight_definitions. One row per statement with data."""
+    dbt.config(materialized="table")
+    from wardhouse.insights import judge_insights
+
+    statistics = dbt.ref("telehealth_insight_statistics").df().assign(area="telehealth")
+    definitions = dbt.ref("insight_definitions").df()
+    minimum = int(dbt.config.meta_get("minimum_group_size"))
+    return judge_insights(statistics, definitions, minimum)

@@ -1,0 +1,38 @@
+-- What people say of the data, each with its evidence. "No difference" is an answer too.
+with definitions as (
+    select * from {{ ref('insight_definitions') }}
+),
+
+tests as (
+    select * from {{ ref('insight_tests') }}
+),
+
+final as (
+    select
+        definitions.area,
+        definitions.insight,
+        replace(definitions.statement, '{group}', tests.group_name) as statement,
+        definitions.metric,
+        nullif(tests.value, 'nan'::double) as value,
+        tests.n::bigint as n,
+        tests.n_compared::bigint as n_compared,
+        definitions.test,
+        nullif(tests.statistic, 'nan'::double) as statistic,
+        nullif(tests.degrees_of_freedom, 'nan'::double) as degrees_of_freedom,
+        nullif(tests.residual_degrees_of_freedom, 'nan'::double) as residual_degrees_of_freedom,
+        nullif(tests.p_value, 'nan'::double) as p_value,
+        nullif(tests.p_value_adjusted, 'nan'::double) as p_value_adjusted,
+        p_value_adjusted < {{ var('significance_level') }} as is_significant,
+        case
+            when p_value_adjusted is null then 'too few to tell'
+            when is_significant then definitions.verdict_if_significant
+            else definitions.verdict_otherwise
+        end as verdict
+    from definitions
+    -- One row per statement on either side; an area without data says nothing.
+    inner join tests
+        on definitions.area = tests.area and definitions.insight = tests.insight
+)
+
+select * from final
+order by area, insight
