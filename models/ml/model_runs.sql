@@ -1,26 +1,15 @@
--- A fit is the same when its task, data and settings are: building twice adds no row.
+-- A fit is the same when its task, data and settings are: building twice adds no row. What found no
+-- row to learn from, for an area that has no data, is no fit.
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    tags=['hospital'],
+    tags=['hospital', 'telehealth'],
 ) }}
 
-with fitted as (
-    select * from {{ ref('vip_fit') }}
-),
-
-runs as (
-    select
-        max(text) filter (feature = 'task') as task,
-        max(text) filter (feature = 'data_fingerprint') as data_fingerprint,
-        max(text) filter (feature = 'settings') as settings,
-        max(value) filter (feature = 'n_fitted')::bigint as n_fitted,
-        max(value) filter (feature = 'silhouette_out_of_sample') as score,
-        max(value) filter (feature = 'silhouette_baseline') as baseline_score,
-        to_json(map_from_entries(
-            array_agg((feature, value) order by feature) filter (component = 'metric')
-        ))::varchar as metrics
-    from fitted
+with runs as (
+    {{ fit_summary(
+        [('vip_fit', 'silhouette_out_of_sample', 'silhouette_baseline')] + telehealth_fits()
+    ) }}
 ),
 
 final as (
@@ -33,9 +22,10 @@ final as (
         metrics,
         score,
         baseline_score,
-        coalesce(score > baseline_score, false) as is_reliable,
+        is_reliable,
         current_timestamp::timestamp as fitted_at
     from runs
+    where n_fitted > 0
 )
 
 select * from final
