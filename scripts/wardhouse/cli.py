@@ -95,5 +95,61 @@ def quarantine_command(
     console.print(listed)
 
 
+@app.command("alerts")
+def alerts_command(
+    attempts: Annotated[int, typer.Option(min=1, help="Tries for each receiver.")] = 3,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds before the second try.")] = 1.0,
+) -> None:
+    """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
+
+    Exits with 1 when an alert is HIGH, with 2 when a delivery failed in the end (it is kept and
+    tried again next time), and with 3 when the alerts cannot be read.
+    """
+    from wardhouse.alerts import AlertError, channels_from, deliver, open_outbox, read_alerts
+
+    path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
+    outbox_path = os.environ.get("WARDHOUSE_ALERT_OUTBOX")
+    try:
+        channels = channels_from(os.environ)
+        alerts = read_alerts(path)
+        _print_alerts(alerts)
+        deliveries, waiting = [], {}
+        if channels:
+            with open_outbox(Path(outbox_path or f"{path}.alerts.json")) as outbox:
+                deliveries = deliver(alerts, channels, outbox, attempts, pause)
+                waiting = {name: kept for name, kept in outbox.pending.items() if kept}
+    except (AlertError, OSError) as error:
+        Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
+        raise typer.Exit(3) from error
+    for delivery in deliveries:
+        told = f"{delivery.channel}: {delivery.n_alerts} alerts, {delivery.n_attempts} attempts"
+        if delivery.error:
+            told += f", not delivered, kept for the next run: {delivery.error}"
+        console.print(escape(told), style="red" if delivery.error else "green", soft_wrap=True)
+    for name in waiting.keys() - {channel.name for channel in channels}:
+        console.print(
+            escape(f"{len(waiting[name])} alerts wait for {name}, which is not configured"),
+            style="yellow",
+            soft_wrap=True,
+        )
+    if any(delivery.error for delivery in deliveries):
+        raise typer.Exit(2)
+    raise typer.Exit(int(any(alert.severity == "HIGH" for alert in alerts)))
+
+
+def _print_alerts(alerts) -> None:
+    if not alerts:
+        console.print("No alerts.", style="green")
+        return
+    styles = {"HIGH": "red", "MEDIUM": "yellow"}
+    listed = Table(
+        "severity", "area", "type", "message", title=f"Alerts as of {alerts[0].as_of} UTC", box=None
+    )
+    for alert in alerts:
+        values = (alert.severity, alert.area, alert.alert_type, alert.message)
+        listed.add_row(*(escape(value) for value in values), style=styles.get(alert.severity))
+    console.print(listed)
+
+
 if __name__ == "__main__":
     app()
