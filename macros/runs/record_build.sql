@@ -58,7 +58,7 @@
                     "node_id": "varchar", "node_name": "varchar", "resource_type": "varchar",
                     "status": "varchar", "duration_seconds": "double"
                 }]'), recursive := true);
-            {% if built %}
+            {% if built and not flags.EMPTY %}
                 insert into landing.row_counts by name
                 {{ row_counts(built) }};
             {% endif %}
