@@ -3,7 +3,6 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    tags=['hospital', 'telehealth'],
 ) }}
 
 with runs as (
