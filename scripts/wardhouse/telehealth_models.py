@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from wardhouse.threads import single_threaded
+
 NO_SHOW_LEVELS = (
     *("appointment_type", "day_name", "scheduled_hour", "previous_device_type"),
     *("age_group", "insurance", "specialty"),
@@ -275,8 +277,6 @@ def fit_no_show(
     L2 on standardised features (Hoerl and Kennard 1970), calibrated by Platt (1999) on
     out-of-fold scores of the training rows.
     """
-    from threadpoolctl import threadpool_limits
-
     day = split_day(appointments["appointment_date"], train_share)
     is_old = _is_before(appointments["appointment_date"], day)
     train, test = _sampled(appointments[is_old], max_rows, seed), appointments[~is_old]
@@ -290,7 +290,7 @@ def fit_no_show(
     base_rate = float(appointments["is_no_show"].mean() if train.empty else missed.mean())
     rows = [] if np.isnan(base_rate) else [_value("baseline", "base_rate", base_rate)]
     if len(train) >= MINIMUM_ROWS and n_cases >= MINIMUM_CASES:
-        with threadpool_limits(1):
+        with single_threaded():
             design = Design.learn(train, NO_SHOW_LEVELS, NO_SHOW_NUMBERS)
             standard = design.matrix(train)
             slope, intercept = _platt(standard, missed, seed)
@@ -358,7 +358,6 @@ def fit_duration(
     mean difference of losses (Diebold and Mariano 1995), visits taken as independent.
     """
     from sklearn.linear_model import Ridge
-    from threadpoolctl import threadpool_limits
 
     visits = appointments[appointments["duration_minutes"].notna()]
     day = split_day(visits["appointment_date"], train_share)
@@ -375,7 +374,7 @@ def fit_duration(
         means = train.groupby("appointment_type")["duration_minutes"].mean()
         rows = [_value("baseline", "mean_minutes", minutes.mean())]
         rows += [_value("baseline", "mean_minutes", mean, level) for level, mean in means.items()]
-        with threadpool_limits(1):
+        with single_threaded():
             design = Design.learn(train, DURATION_LEVELS, ())
             fit = Ridge(alpha=L2_WEIGHT, solver="cholesky").fit(design.matrix(train), minutes)
             rows += _linear(design, fit.coef_, fit.intercept_)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from wardhouse.threads import single_threaded
+
 FEATURES = ("total_revenue", "n_visits", "avg_spent", "avg_feedback")
 VIP, NON_VIP = "VIP", "Non-VIP"
 MINIMUM_ROWS_FOR_METRICS = 20
@@ -106,7 +108,6 @@ def fit_vip(
     """
     import sklearn
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
 
     order = np.argsort(patients["patient_key"], kind="stable")
     keys = np.asarray(patients["patient_key"])[order]
@@ -128,7 +129,7 @@ def fit_vip(
     labels = np.empty(0, dtype=object)
     if len(values):
         k = min(2, len(np.unique(values, axis=0)[:2]))
-        with threadpool_limits(1):
+        with single_threaded():
             scaler = StandardScaler().fit(values)
             scaled = scaler.transform(values)
             fit = _k_means(scaled, k, seed)

@@ -246,7 +246,7 @@ def test_hospitals_with_too_little_to_learn_from_are_built(
     rows = outcome.query("select patient_id, vip_status, is_reliable from ml.patient_vip")
     assert {patient: status for patient, status, _ in rows} == statuses
     assert not any(reliable for *_, reliable in rows)
-    assert len(outcome.query("from ml.model_runs")) == 1
+    assert len(outcome.query("from ml.model_runs")) == bool(statuses)
     assert outcome.query("select distinct evidence from hospital.top_doctors") == [
         ("too few patients to tell",)
     ]
