@@ -143,7 +143,12 @@ def _print_alerts(alerts) -> None:
         return
     styles = {"HIGH": "red", "MEDIUM": "yellow"}
     listed = Table(
-        "severity", "area", "type", "message", title=f"Alerts as of {alerts[0].as_of} UTC", box=None
+        "severity",
+        "area",
+        "type",
+        "message",
+        title=f"Alerts as of {alerts[0].as_of[:19]} UTC",
+        box=None,
     )
     for alert in alerts:
         values = (alert.severity, alert.area, alert.alert_type, alert.message)
