@@ -242,10 +242,17 @@ def judge_insights(
         )
     # Named with their types, so that a table without statements has them too.
     types = {
-        **{"area": "str", "insight": "str", "group_name": "str"},
-        **{"value": "float64", "n": "int64", "n_compared": "int64", "statistic": "float64"},
-        **{"degrees_of_freedom": "float64", "residual_degrees_of_freedom": "float64"},
-        **{"p_value": "float64", "p_value_adjusted": "float64"},
+        "area": "str",
+        "insight": "str",
+        "group_name": "str",
+        "value": "float64",
+        "n": "int64",
+        "n_compared": "int64",
+        "statistic": "float64",
+        "degrees_of_freedom": "float64",
+        "residual_degrees_of_freedom": "float64",
+        "p_value": "float64",
+        "p_value_adjusted": "float64",
     }
     judged = pd.DataFrame(rows, columns=list(types)).astype(types)
     for _, tested in judged[judged["p_value"].notna()].groupby("area"):
