@@ -22,9 +22,8 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from typer.testing import CliRunner
-
 from conftest import PROJECT, Outcome, shared_data
+from typer.testing import CliRunner
 from wardhouse import alerts as telling
 from wardhouse.cli import app
 
