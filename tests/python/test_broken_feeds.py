@@ -50,7 +50,11 @@ STAGED = {
     FEEDBACK: "select patient_id, treatment_id, feedback_score::double, review_date::varchar "
     "from staging.stg_hospital__patient_feedback order by all",
 }
-MODELS = ("run", "--no-write-json", "--select", "path:models/staging", "path:models/marts/quality")
+MODELS = (
+    *("build", "--no-write-json", "--exclude-resource-types", "test", "unit_test"),
+    *("--select", "path:models/staging", "+quarantine", "+feed_reconciliation"),
+    "undeclared_columns",
+)
 HOSTILE = (
     "'; drop table x; --",
     '"; drop schema staging cascade; --',

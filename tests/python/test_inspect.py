@@ -45,8 +45,11 @@ def raw_dir(tmp_path):
 @pytest.fixture(scope="module")
 def built(dbt, tmp_path_factory):
     """Return the sample's records, judged, without what is made of them."""
-    models = ("--select", "path:models/staging", "path:models/marts/quality")
-    outcome = dbt(PROJECT / "seeds" / "sample", tmp_path_factory.mktemp("built"), "run", *models)
+    models = (
+        *("build", "--exclude-resource-types", "test", "unit_test"),
+        *("--select", "+quarantine", "+feed_reconciliation"),
+    )
+    outcome = dbt(PROJECT / "seeds" / "sample", tmp_path_factory.mktemp("built"), *models)
     assert outcome.success, outcome.message
     return outcome
 

@@ -1,4 +1,4 @@
-"""Do the data bear out what people say of them?"""
+"""Tests what people say of the data against what the data bear out."""
 
 
 def model(dbt, session):
