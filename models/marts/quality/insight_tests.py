@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Tests what people say of the data against what the data bear out."""
-=======
-"""Asks whether the data bear out what people say of them."""
->>>>>>> 1cc16d3 (Telehealth's tests build without unit tests, which the build of the sample runs: a third of the time)
 
 
 def model(dbt, session):
