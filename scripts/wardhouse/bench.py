@@ -37,6 +37,7 @@ SELECTED = ("--selector", "hospital")
 NO_EXPORTS = (
     *("--select", "+tag:hospital", "+dim_date", "+dim_patient", "+quarantine"),
     *("+feed_reconciliation", "undeclared_columns", "--exclude-resource-type", "unit_test"),
+    *("--indirect-selection", "cautious"),
     *("--exclude", "processed_healthcare_data", "enriched_healthcare_data"),
 )
 

@@ -131,7 +131,8 @@ def lab_raw_dir(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def lab(dbt, lab_raw_dir, tmp_path_factory) -> Outcome:
     """Return the warehouse built on the lab's real files."""
-    outcome = dbt(lab_raw_dir, tmp_path_factory.mktemp("lab"), areas="hospital")
+    arguments = ("build", "--exclude-resource-types", "unit_test")
+    outcome = dbt(lab_raw_dir, tmp_path_factory.mktemp("lab"), *arguments, areas="hospital")
     assert outcome.success, outcome.message
     return outcome
 

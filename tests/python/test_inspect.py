@@ -187,7 +187,8 @@ def test_quarantine_can_be_narrowed_to_a_feed(built, tmp_path, monkeypatch):
     with out.open(newline="") as file:
         feeds = [row["feed"] for row in csv.DictReader(file)]
     [(n_records,)] = built.query(
-        "select count(*) from quality.quarantine where feed = 'patient_feedback'"
+        "select count(*) from quality.quarantine "
+        "where area = 'hospital' and feed = 'patient_feedback'"
     )
     assert feeds == ["patient_feedback"] * n_records
     assert wardhouse("quarantine", "--feed", "'; drop table x; --")[0] == 0
