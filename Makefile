@@ -24,7 +24,9 @@ build: $(READY) ## build the warehouse on the shipped sample (or WARDHOUSE_RAW_D
 	@$(BIN)/dbt build
 
 test: $(READY) lint ## run every test: lint, the dbt build with its data and unit tests, pytest
-	@$(BIN)/dbt build --target-path target/test --quiet
+	@mkdir -p target/test
+	@env -u WARDHOUSE_RAW_DIR -u WARDHOUSE_AREAS WARDHOUSE_DB=target/test/wardhouse.duckdb \
+		WARDHOUSE_EXPORT_DIR=target/test/exports $(BIN)/dbt build --target-path target/test --quiet
 	@$(BIN)/pytest
 
 lint: $(READY) ## check style: ruff, sqlfluff, yamllint
