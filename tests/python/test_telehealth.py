@@ -613,3 +613,71 @@ def test_marts_find_what_was_planted(sample):
         )
     ]
     assert np.ptp(np.array(durations, float)) > 15
+
+
+def random_platform(folder, n=1200, seed=11):
+    """Write a platform on which nothing hangs on anything else."""
+    generator = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    days = pd.Timestamp("2025-01-01") + pd.to_timedelta(generator.integers(0, 90, n), "D")
+    trouble = generator.random(n) < 0.3
+    visits = pd.DataFrame(
+        {
+            "appointment_id": [f"A{i}" for i in range(n)],
+            "provider_id": [f"V{i}" for i in generator.integers(0, 40, n)],
+            "patient_id": [f"P{i}" for i in generator.integers(0, 300, n)],
+            "appointment_date": days.strftime("%Y-%m-%d"),
+            "scheduled_time": "10:00:00",
+            "appointment_type": generator.choice(["Urgent Care", "Follow-up"], n),
+            "status": generator.choice(["Completed", "Cancelled", "Rescheduled", "No-show"], n),
+            "wait_time_minutes": generator.integers(1, 30, n),
+            "duration_minutes": generator.integers(10, 60, n),
+            "device_type": generator.choice(["Tablet", "Desktop", "Laptop"], n),
+            "connection_quality": generator.choice(["Excellent", "Good", "Fair", "Poor"], n),
+            "had_technical_issues": trouble,
+            "technical_issue_type": np.where(trouble, "Audio", ""),
+            "timestamp": days.strftime("%Y-%m-%d 12:00:00"),
+        }
+    )
+    visits.to_csv(folder / "appointment_logs.csv", index=False)
+    feedback = visits[["appointment_id", "patient_id", "provider_id"]].assign(
+        feedback_id=[f"F{i}" for i in range(n)],
+        feedback_date=visits.appointment_date,
+        provider_rating=generator.integers(1, 6, n),
+        overall_satisfaction=generator.integers(1, 6, n),
+        timestamp=visits.timestamp,
+    )
+    feedback.to_csv(folder / "patient_feedback.csv", index=False)
+    specialties = generator.choice(["Cardiology", "Urology", "Dermatology"], 40)
+    pd.DataFrame(
+        {
+            "provider_id": [f"V{i}" for i in range(40)],
+            "first_name": "Provider",
+            "last_name": [f"{i:04}" for i in range(40)],
+            "specialty": specialties,
+        }
+    ).to_csv(folder / "providers.csv", index=False)
+    pd.DataFrame(
+        {
+            "patient_id": [f"P{i}" for i in range(300)],
+            "age": generator.integers(5, 90, 300),
+            "gender": "Other",
+            "has_insurance": generator.random(300) < 0.5,
+            "registration_date": "2024-01-01",
+        }
+    ).to_csv(folder / "patients.csv", index=False)
+
+
+def test_where_nothing_hangs_on_anything_no_insight_fires(dbt, tmp_path):
+    random_platform(tmp_path / "raw" / "telehealth")
+    outcome = dbt(
+        *(tmp_path / "raw", tmp_path, "build", "--select", "+insights"),
+        *("--exclude-resource-types", "test", "unit_test"),
+        areas="telehealth",
+    )
+    assert outcome.success, outcome.message
+    for fact in ("fct_appointments", "fct_appointment_feedback"):
+        assert outcome.query(f"select count(*) from core.{fact}") == [(1200,)]
+    rows = outcome.query("select insight, is_significant from quality.insights")
+    assert len(rows) == 11
+    assert [insight for insight, fires in rows if fires] == []
