@@ -76,17 +76,21 @@
 {% endmacro %}
 
 
+{# Query of the files of a feed that landed before and are still the same: what came of them stays. #}
+{% macro unchanged_files(feed) %}
+    select landed_files.source_file
+    from landing.landed_files
+    inner join landing.current_files using (area, feed, source_file, fingerprint)
+    where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
+{% endmacro %}
+
+
 {% macro forget_stale_records() %}
     {% set feed = feed_of(model) %}
     drop table if exists landing_rejects; drop table if exists landing_rejects_scan;
     {% if is_incremental() %}
         delete from {{ this }}
-        where source_file not in (
-            select landed_files.source_file
-            from landing.landed_files
-            inner join landing.current_files using (area, feed, source_file, fingerprint)
-            where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-        )
+        where source_file not in ({{ unchanged_files(feed) }})
     {% endif %}
 {% endmacro %}
 
@@ -101,12 +105,7 @@
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
         {% if is_incremental() %}
-            and source_file not in (
-                select source_file
-                from landing.landed_files
-                inner join landing.current_files using (area, feed, source_file, fingerprint)
-                where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-            )
+            and source_file not in ({{ unchanged_files(feed) }})
         {% endif %}
     ;
     insert into landing.unreadable_records by name
