@@ -32,9 +32,10 @@
         {% for column in source.columns.values() %}
             {% do columns.append({'name': column.name, 'meta': column.meta}) %}
         {% endfor %}
-        {% do feeds.append(
-            {'area': source.source_name, 'name': source.name, 'columns': columns}
-        ) %}
+        {% do feeds.append({
+            'area': source.source_name, 'name': source.name, 'meta': source.config.meta,
+            'columns': columns,
+        }) %}
     {% endfor %}
     {{ return(feeds | sort(attribute='name') | sort(attribute='area')) }}
 {% endmacro %}

@@ -84,6 +84,8 @@ def _report(plan: FeedPlan, n_rows: int) -> FeedReport:
         if file.source_file in errors:
             line += f", for quarantine: {errors[file.source_file]}"
         report.files.append(line)
+    if not plan.files and not plan.problems:
+        report.files.append("not there, optional")
     if plan.mapping:
         report.mapping = {
             column.name: " or ".join(plan.mapping[column.name])

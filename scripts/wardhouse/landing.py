@@ -57,11 +57,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Feed:
-    """A declared feed: an area, a name and its columns."""
+    """A declared feed: an area, a name and its columns.
+
+    Where `optional`, a directory without the feed is built with an empty one; a feed that is there
+    is judged as any.
+    """
 
     area: str
     name: str
     columns: tuple[Column, ...]
+    optional: bool = False
 
     @property
     def label(self) -> str:
@@ -135,7 +140,8 @@ def feed_from_dict(declared: dict[str, Any]) -> Feed:
         )
         for column in declared["columns"]
     )
-    return Feed(declared["area"], declared["name"], columns)
+    optional = bool(declared["meta"].get("optional", False))
+    return Feed(declared["area"], declared["name"], columns, optional)
 
 
 def declared_feeds(project_dir: Path) -> list[Feed]:
@@ -159,13 +165,23 @@ def declared_feeds(project_dir: Path) -> list[Feed]:
             if not source.get("schema", "").startswith("raw_"):
                 continue
             for table in source["tables"]:
-                columns = [{"name": c["name"], "meta": c.get("meta", {})} for c in table["columns"]]
+                columns = [{"name": c["name"], "meta": _meta(c)} for c in table["columns"]]
                 feeds.append(
                     feed_from_dict(
-                        {"area": source["name"], "name": table["name"], "columns": columns}
+                        {
+                            "area": source["name"],
+                            "name": table["name"],
+                            "meta": _meta(table),
+                            "columns": columns,
+                        }
                     )
                 )
     return feeds
+
+
+def _meta(declared: dict[str, Any]) -> dict[str, Any]:
+    """Read what a sources file says beside dbt's own settings; dbt takes it in either place."""
+    return {**(declared.get("config") or {}).get("meta", {}), **declared.get("meta", {})}
 
 
 def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -255,7 +271,8 @@ def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
     """Find the files of a feed: `<area>/<feed>.<suffix>` or a folder of files of one kind.
 
     Hidden files, such as editors leave, are no data; any other stranger in a folder is refused,
-    for whoever put it there may think that it counts.
+    for whoever put it there may think that it counts. No file at all is a problem, unless the feed
+    is optional.
     """
     area = raw_dir / feed.area
     folder = area / feed.name
@@ -279,7 +296,7 @@ def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
     if len(single) + bool(inside) > 1:
         places = ", ".join(str(path) for path in [*single, *([folder] if inside else [])])
         return [], [f"more than one place holds this feed: {places}; keep one"]
-    if not single and not inside:
+    if not single and not inside and not feed.optional:
         return [], [f"no file; looked for {area / feed.name} with {suffixes}, or a folder of them"]
     if len({_kind_of_name(path) for path in inside}) > 1:
         return [], [f"{folder} mixes kinds of files; keep one kind"]
@@ -459,11 +476,12 @@ def plan_feed(
     Returns
     -------
     FeedPlan
-        With `problems` where the feed cannot be read.
+        With `problems` where the feed cannot be read, and without files where it is optional and
+        not there.
     """
     plan = FeedPlan(feed, options)
     paths, plan.problems = find_files(raw_dir, feed)
-    if plan.problems:
+    if not paths:
         return plan
     try:
         with ThreadPoolExecutor(2) as pool:
@@ -656,7 +674,7 @@ def _json_keys(files: list[LandedFile]) -> tuple[str, ...]:
 
 
 def empty_select(feed: Feed) -> str:
-    """Write the query of a feed without rows, for areas that are not chosen."""
+    """Write the query of a feed without rows: of an area not chosen, or optional and not there."""
     columns = [f"null::varchar as {identifier(column.name)}" for column in feed.columns]
     columns += ["null::varchar as source_file", "null::varchar as unreadable_text"]
     return "select " + ", ".join(columns) + " where false"

@@ -156,6 +156,28 @@ def test_inspect_fails_on_settings_that_mean_nothing(raw_dir, areas, options, wo
     assert words in output
 
 
+def test_inspect_says_which_feeds_are_optional_and_not_there(raw_dir, tmp_path, monkeypatch):
+    from wardhouse import inspection
+
+    project = tmp_path / "project"
+    sources = project / "models" / "staging" / "hospital" / "_hospital__sources.yml"
+    sources.parent.mkdir(parents=True)
+    sources.write_text(
+        "sources:\n  - name: hospital\n    schema: raw_hospital\n    tables:\n"
+        "      - {name: visitors, columns: [{name: a}], config: {meta: {optional: true}}}\n"
+    )
+    monkeypatch.setattr(inspection, "project_directory", lambda: project)
+    code, output = wardhouse("inspect", raw_dir)
+    assert code == 0
+    assert "hospital.visitors" in output
+    assert "not there, optional" in output
+    (raw_dir / "hospital" / "visitors.csv").write_text("a\nMrs Hobbs\n")
+    code, output = wardhouse("inspect", raw_dir)
+    assert code == 0
+    assert "Mrs Hobbs" in output
+    assert "not there, optional" not in output
+
+
 def test_inspect_fails_on_a_directory_that_is_missing_or_empty(tmp_path):
     assert wardhouse("inspect", tmp_path / "none")[0] == 1
     code, output = wardhouse("inspect", tmp_path)

@@ -69,7 +69,8 @@ def request(raw_dir: Path, **changed) -> dict:
         for c in FEED.columns
     ]
     feeds = [
-        {"area": area, "name": FEED.name, "columns": columns} for area in ("clinic", "hospice")
+        {"area": area, "name": FEED.name, "meta": {}, "columns": columns}
+        for area in ("clinic", "hospice")
     ]
     usual = {"areas": "", "settings": "", "state": None, "landed": [], "full_refresh": False}
     return {"raw_dir": str(raw_dir), "feeds": feeds, **usual, **changed}
@@ -381,6 +382,46 @@ def test_area_that_is_not_chosen_has_an_empty_view_of_the_same_columns(tmp_path)
         assert connection.execute(views["raw_hospice"]).fetchall() == []
     assert columns[0] == columns[1]
     assert {kind for _, kind in columns[0]} == {"VARCHAR"}
+
+
+def test_optional_feed_that_is_missing_is_an_empty_view_and_one_that_is_there_is_judged(tmp_path):
+    (tmp_path / "hospice").mkdir()
+    write(tmp_path, "clinic/visits.csv")
+    asked = request(tmp_path)
+    assert "hospice.visits: no file; looked for" in land(asked)["error"]
+    asked["feeds"][1]["meta"] = {"optional": True}
+    answer = land(asked)
+    assert answer["error"] is None
+    assert answer["areas"] == ["clinic", "hospice"]
+    assert {view["schema"]: view["select"] for view in answer["views"]}["raw_hospice"] == (
+        empty_select(FEED)
+    )
+    assert [row["area"] for row in answer["files"]] == ["clinic"]
+    write(tmp_path, "hospice/visits.csv", "visit_id\n1\n")
+    assert "hospice/visits.csv lacks order" in land(asked)["error"]
+    write(tmp_path, "hospice/visits.csv")
+    assert [row["area"] for row in land(asked)["files"]] == ["clinic", "hospice"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "optional"),
+    [
+        ("", False),
+        ("meta: {optional: true}", True),
+        ("config: {meta: {optional: true}}", True),
+        ("config: {meta: {entity: visit}}", False),
+    ],
+)
+def test_sources_file_says_which_feeds_are_optional(tmp_path, declared, optional):
+    write(
+        tmp_path,
+        "models/staging/clinic/_clinic__sources.yml",
+        "sources:\n  - name: clinic\n    schema: raw_clinic\n    tables:\n      - name: visits\n"
+        "        columns: [{name: visit_id, meta: {required: true}}]\n"
+        f"        {declared}\n",
+    )
+    [feed] = declared_feeds(tmp_path)
+    assert feed == Feed("clinic", "visits", (Column("visit_id", required=True),), optional)
 
 
 def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
