@@ -8,16 +8,20 @@
                  'reject' none can be told newest, all go to quarantine (events)
     newest_by    a column; where two contents are equally new, all go to quarantine
     identified_by  a record in which all of these are null is never a duplicate
+    follow_by    the column by which incremental models follow what changes here
 #}
-{% macro base_model(key=[], on_conflict='reject', identified_by=[], newest_by='') %}
+{% macro base_model(
+    key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash'
+) %}
+    {% set group = key or ['record_hash'] %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
-        pre_hook=["{{ forget_stale_records() }}"],
+        pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "') }}"],
         post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
             ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
-            ~ newest_by ~ "') }}",
-            "{{ mark_files_landed() }}"],
+            ~ newest_by ~ "') }}", "{{ publish_records(" ~ tojson(group) ~ ", '" ~ follow_by
+            ~ "') }}", "{{ mark_files_landed() }}"],
         meta={'key': key, 'on_conflict': on_conflict},
     ) }}
 {% endmacro %}
@@ -29,7 +33,7 @@
     {%- if is_incremental() -%}
         {%- set stale = run_query(stale_files(area, feed)).columns[0].values() -%}
         (
-            select * from {{ view }}
+            select * from landing.fresh_{{ area }}__{{ feed }}
             where {% if stale %}source_file in (
                 {%- for file in stale %}{{ sql_text(file) }}{{ ', ' if not loop.last }}{% endfor -%}
             ){% else %}false{% endif %}
@@ -40,19 +44,43 @@
 {% endmacro %}
 
 
+{# The files of a feed to read: new ones, and those that are not what they were. #}
 {% macro stale_files(area, feed) %}
-    select current_files.source_file
+    select source_file
     from landing.current_files
-    where
-        current_files.area = '{{ area }}' and current_files.feed = '{{ feed }}'
-        and not exists (
-            select 1 from landing.landed_files
-            where
-                landed_files.area = current_files.area and landed_files.feed = current_files.feed
-                and landed_files.source_file = current_files.source_file
-                and landed_files.fingerprint = current_files.fingerprint
-        )
-    order by current_files.source_file
+    anti join landing.landed_files using (area, feed, source_file, fingerprint)
+    where area = '{{ area }}' and feed = '{{ feed }}'
+    order by source_file
+{% endmacro %}
+
+
+{# The files of a feed whose records no longer hold: they are gone, or not what they were. #}
+{% macro gone_files(feed) %}
+    select source_file
+    from landing.landed_files
+    anti join landing.current_files using (area, feed, source_file, fingerprint)
+    where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
+{% endmacro %}
+
+
+{#
+    What this load does to a base model: `complete` where it is made anew, `partial` where files
+    came or went, `none` where all is as it was.
+#}
+{% macro load_scope(feed) %}
+    {% if not execute %}{{ return('none') }}{% endif %}
+    {{ return(run_query("
+        select
+            case
+                when exists (
+                    select 1 from duckdb_tables()
+                    where temporary and table_name = 'complete_" ~ model.name ~ "'
+                ) then 'complete'
+                when exists (" ~ stale_files(feed.area, feed.feed) ~ ")
+                    or exists (" ~ gone_files(feed) ~ ") then 'partial'
+                else 'none'
+            end
+    ").rows[0][0]) }}
 {% endmacro %}
 
 
@@ -76,21 +104,21 @@
 {% endmacro %}
 
 
-{# Query of the files of a feed that landed before and are still the same: what came of them stays. #}
-{% macro unchanged_files(feed) %}
-    select landed_files.source_file
-    from landing.landed_files
-    inner join landing.current_files using (area, feed, source_file, fingerprint)
-    where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-{% endmacro %}
-
-
-{% macro forget_stale_records() %}
+{# Before a load. Drops what came of files that are gone, and notes whom that touches. #}
+{% macro forget_stale_records(group, follow_by) %}
     {% set feed = feed_of(model) %}
     drop table if exists landing_rejects; drop table if exists landing_rejects_scan;
-    {% if is_incremental() %}
+    {% if not is_incremental() %}
+        create or replace temporary table complete_{{ model.name }} as select true as is_complete;
+        delete from landing.landed_files
+        where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
+    {% elif load_scope(feed) == 'partial' %}
+        create or replace temporary table forgotten_records as
+        select {{ (group + [follow_by]) | unique | join(', ') }}
+        from {{ this }}
+        where source_file in ({{ gone_files(feed) }});
         delete from {{ this }}
-        where source_file not in ({{ unchanged_files(feed) }})
+        where source_file in ({{ gone_files(feed) }})
     {% endif %}
 {% endmacro %}
 
@@ -98,24 +126,22 @@
 {# Keep what the reader refused in the files just read, and drop what came of files now gone. #}
 {% macro keep_unreadable_records() %}
     {% set feed = feed_of(model) %}
+    {% set scope = load_scope(feed) %}
+    {% if scope == 'none' %}{{ return('') }}{% endif %}
     {% set has_rejects = run_query(
         "select count(*) from duckdb_tables() where table_name = 'landing_rejects' and temporary"
     ).rows[0][0] if execute else 0 %}
     delete from landing.unreadable_records
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-        {% if is_incremental() %}
-            and source_file not in ({{ unchanged_files(feed) }})
-        {% endif %}
+        {% if scope == 'partial' %}and source_file in ({{ gone_files(feed) }}){% endif %}
     ;
     insert into landing.unreadable_records by name
     select current_unreadable.*
     from landing.current_unreadable
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-        {% if is_incremental() %}
-            and source_file in (select source_file from ({{ stale_files(feed.area, feed.feed) }}))
-        {% endif %}
+        and source_file in ({{ stale_files(feed.area, feed.feed) }})
     ;
     {% if has_rejects %}
         -- A line with several faults is listed once for each of them.
@@ -143,23 +169,16 @@
 {# Remember the files just read, with the number of records each one held: read and refused. #}
 {% macro mark_files_landed() %}
     {% set feed = feed_of(model) %}
+    {% if load_scope(feed) == 'none' %}{{ return('') }}{% endif %}
+    create or replace temporary table read_files as
+    {{ stale_files(feed.area, feed.feed) }};
     delete from landing.landed_files
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-        {% if is_incremental() %}
-            and (source_file, fingerprint) not in (
-                select (source_file, fingerprint)
-                from landing.current_files
-                where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
-            )
-        {% endif %}
+        and source_file in ({{ gone_files(feed) }})
     ;
     insert into landing.landed_files by name
-    with stale as (
-        {{ stale_files(feed.area, feed.feed) }}
-    ),
-
-    records as (
+    with records as (
         select source_file from {{ this }}
         union all
         select source_file
@@ -170,7 +189,7 @@
     counted as (
         select source_file, count(*) as n_records
         from records
-        where source_file in (select source_file from stale)
+        semi join read_files using (source_file)
         group by source_file
     )
 
@@ -179,26 +198,42 @@
         coalesce(counted.n_records, 0) as n_records,
         current_timestamp::timestamp as landed_at
     from landing.current_files
-    inner join stale using (source_file)
+    inner join read_files using (source_file)
     left join counted using (source_file)
-    where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
+    where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
+    drop table read_files;
+    drop table if exists complete_{{ model.name }}
 {% endmacro %}
 
 
 {#
     Settle duplicates and conflicts over the whole feed, so that the outcome does not depend on
-    the order in which files came. Only groups with more than one record are looked at closely.
+    the order in which files came. Only groups that a load touches are looked at, and of them
+    closely those with more than one record.
 #}
 {% macro settle_duplicates(key, on_conflict, identified_by, newest_by='') %}
+    {% set feed = feed_of(model) %}
+    {% set scope = load_scope(feed) %}
+    {% if scope == 'none' %}{{ return('') }}{% endif %}
     {% set conflict = "conflicting_" ~ key | join('_and_') %}
     {% set group = key | join(', ') if key else 'record_hash' %}
+    {% set touched = 'semi join touched_groups using (' ~ group ~ ')' if scope == 'partial' else '' %}
     {% set candidates %}
         (rejection_reason is null or rejection_reason = '{{ conflict }}')
         {% if identified_by %}and coalesce({{ identified_by | join('::varchar, ') }}::varchar) is not null{% endif %}
     {% endset %}
-    update {{ this }}
-    set is_duplicate = false, rejection_reason = nullif(rejection_reason, '{{ conflict }}')
-    where is_duplicate or rejection_reason = '{{ conflict }}';
+    {% if touched %}
+        create or replace temporary table touched_groups as
+        select {{ group }} from forgotten_records
+        union
+        select {{ group }} from {{ this }}
+        where source_file in ({{ stale_files(feed.area, feed.feed) }});
+        update {{ this }}
+        set is_duplicate = false, rejection_reason = nullif(rejection_reason, '{{ conflict }}')
+        where
+            (is_duplicate or rejection_reason = '{{ conflict }}')
+            and ({{ group }}) in (select ({{ group }}) from touched_groups);
+    {% endif %}
     create or replace temporary table repeated_records as
     select
         {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
@@ -207,6 +242,7 @@
     inner join (
         select {{ group }}
         from {{ this }}
+        {{ touched }}
         where {{ candidates }}
         group by {{ group }}
         having count(*) > 1
@@ -243,4 +279,26 @@
             ) > 1
         );
     drop table repeated_records
+{% endmacro %}
+
+
+{# After a load. Tells followers which records are new, gone or settled otherwise than before. #}
+{% macro publish_records(group, follow_by) %}
+    {% set feed = feed_of(model) %}
+    {% set scope = load_scope(feed) %}
+    {% if scope == 'partial' %}
+        {% set changed %}
+            select {{ follow_by }} from forgotten_records
+            union
+            select {{ follow_by }} from {{ this }}
+            where source_file in ({{ stale_files(feed.area, feed.feed) }})
+            union
+            select {{ follow_by }} from {{ this }}
+            semi join touched_groups using ({{ group | join(', ') }})
+        {% endset %}
+        {{ publish_changes(changed) }};
+        drop table forgotten_records; drop table touched_groups
+    {% elif scope == 'complete' %}
+        {{ publish_changes() }}
+    {% endif %}
 {% endmacro %}

@@ -10,12 +10,33 @@
             'settings': parse_settings(),
             'state': {'raw_dir': state.rows[0][0], 'areas': state.rows[0][1].split(',')}
                 if state.rows | length else none,
-            'landed': rows_as_dicts(
-                'select area, feed, source_file, fingerprint, is_readable from landing.landed_files'
-            ),
             'full_refresh': flags.FULL_REFRESH,
         } %}
-        {% set answer = run_query('select wardhouse_land(' ~ sql_text(tojson(request)) ~ ')') %}
+        {% call statement('landing_request', auto_begin=false) %}
+            create or replace temporary table landing_plan as
+            select
+                wardhouse_land(
+                    {{ sql_text(tojson(request)) }},
+                    (
+                        select coalesce(to_json(list(landed)), '[]')::varchar
+                        from (
+                            select area, feed, source_file, fingerprint from landing.landed_files
+                        ) as landed
+                    ),
+                    (
+                        select coalesce(to_json(list(surveys)), '[]')::varchar
+                        from landing.surveys
+                    )
+                )::json as plan;
+        {% endcall %}
+        {% set answer = run_query("
+            select
+                to_json({
+                    error: plan -> 'error', raw_dir: plan -> 'raw_dir', areas: plan -> 'areas',
+                    views: plan -> 'views'
+                })::varchar
+            from landing_plan
+        ") %}
         {% set plan = fromjson(answer.rows[0][0]) %}
         {% if plan.error %}
             {{ exceptions.raise_compiler_error(plan.error) }}
@@ -55,6 +76,8 @@
             {% do settings.append(graph.nodes[seed].checksum.checksum) %}
         {% endfor %}
     {% endfor %}
+    {# Facts take their keys from it when they follow what is read. #}
+    {% do settings.append(graph.nodes['seed.wardhouse.source_systems'].checksum.checksum) %}
     {{ return(tojson(settings)) }}
 {% endmacro %}
 
@@ -75,12 +98,25 @@
             area varchar, feed varchar, source_file varchar, line bigint, error varchar,
             record_text varchar
         );
+        create table if not exists landing.loads (
+            relation varchar, load_number bigint, is_complete boolean
+        );
+        create table if not exists landing.changes (
+            relation varchar, load_number bigint, changed_key hugeint
+        );
+        create table if not exists landing.followed (
+            follower varchar, relation varchar, load_number bigint
+        );
         create table if not exists landing.current_unreadable (
             area varchar, feed varchar, source_file varchar, line bigint, error varchar,
             record_text varchar
         );
         create table if not exists landing.undeclared_columns (
             area varchar, feed varchar, source_file varchar, column_name varchar
+        );
+        create table if not exists landing.surveys (
+            area varchar, feed varchar, source_file varchar, stat varchar, signature varchar,
+            survey varchar
         );
         create table if not exists landing.feed_options (
             area varchar, feed varchar, option varchar, value varchar
@@ -95,23 +131,27 @@
         {% do forget_everything(is_other_directory) %}
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
-        {% for table, rows, columns in [
-            ('current_files', plan.files, {
+        {% for table, part, columns in [
+            ('current_files', 'files', {
                 'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
                 'n_bytes': 'bigint', 'content_hash': 'varchar', 'fingerprint': 'varchar',
                 'is_readable': 'boolean'}),
-            ('current_unreadable', plan.unreadable, {
+            ('surveys', 'surveys', {
+                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+                'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
+            ('current_unreadable', 'unreadable', {
                 'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
                 'line': 'bigint', 'error': 'varchar', 'record_text': 'varchar'}),
-            ('undeclared_columns', plan.undeclared, {
+            ('undeclared_columns', 'undeclared', {
                 'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
                 'column_name': 'varchar'}),
-            ('feed_options', plan.options, {
+            ('feed_options', 'options', {
                 'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
         ] %}
             delete from landing.{{ table }};
             insert into landing.{{ table }} by name
-            select unnest(from_json({{ sql_text(tojson(rows)) }}, {{ sql_text(tojson([columns])) }}), recursive := true);
+            select unnest(from_json(plan -> '{{ part }}', {{ sql_text(tojson([columns])) }}), recursive := true)
+            from landing_plan;
         {% endfor %}
         delete from landing.warehouse_state;
         insert into landing.warehouse_state
@@ -121,6 +161,7 @@
             create or replace view {{ view.schema }}.{{ view.name }} as
             {{ view.select }};
         {% endfor %}
+        drop table landing_plan;
     {% endcall %}
 {% endmacro %}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from dbt.adapters.duckdb.plugins import BasePlugin
 
 
-def _land(request: str) -> str:
+def _land(request: str, landed: str, surveyed: str) -> str:
     from wardhouse.landing import land
 
-    return json.dumps(land(json.loads(request)))
+    return json.dumps(land(json.loads(request), json.loads(landed), json.loads(surveyed)))
 
 
 def _make_folder(path: str) -> str:
@@ -18,7 +18,7 @@ def _make_folder(path: str) -> str:
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land` (JSON to JSON) and `wardhouse_make_folder` (path to path)."""
+    """Registers `wardhouse_land` (JSON texts to one) and `wardhouse_make_folder` (path to path)."""
 
     def configure_connection(self, conn):
         """Add the functions to a new connection.
@@ -28,8 +28,9 @@ class Plugin(BasePlugin):
         conn
             The DuckDB connection that dbt opened.
         """
-        for name, function in (
-            ("wardhouse_land", _land),
-            ("wardhouse_make_folder", _make_folder),
+        for name, function, n_arguments in (
+            ("wardhouse_land", _land, 3),
+            ("wardhouse_make_folder", _make_folder, 1),
         ):
-            conn.create_function(name, function, ["VARCHAR"], "VARCHAR", side_effects=True)
+            types = ["VARCHAR"] * n_arguments
+            conn.create_function(name, function, types, "VARCHAR", side_effects=True)

@@ -10,10 +10,10 @@ from wardhouse.landing import (
     FeedPlan,
     choose_areas,
     declared_feeds,
-    identifier,
     plan_feed,
     read_options,
 )
+from wardhouse.readers import identifier
 
 
 @dataclass

@@ -1,9 +1,7 @@
-# ruff: noqa: S608 - writing SQL is what this module is for; names and values pass quote and identifier
 """What the raw directory holds, judged before anything is built.
 
-The only module that knows files and formats. It matches files to the declared feeds, columns to
-headers, and writes the SQL of one view per feed. dbt calls it through the macro `land_feeds`,
-`wardhouse inspect` calls it without dbt.
+It matches files to the declared feeds and columns to headers, and plans one view per feed. dbt
+calls it through the macro `land_feeds`, `wardhouse inspect` calls it without dbt.
 """
 
 import csv
@@ -12,18 +10,26 @@ import gzip
 import hashlib
 import io
 import json
-import re
+import time
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from wardhouse.readers import (
+    PAYLOAD,
+    Batch,
+    LandedFile,
+    identifier,
+    json_keys,
+    parquet_columns,
+    select_records,
+)
 from wardhouse.survey import (
-    MAX_JSON_OBJECT_BYTES,
     MAX_LINE_BYTES,
     survey_csv,
     survey_json,
@@ -40,10 +46,8 @@ OPTION_VALUES = {
     "decimal_mark": (".", ","),
 }
 ALIAS_PREFIX = "column:"
-KEYS_SAMPLE = 1000  # JSON records of a large file whose keys are looked at
-SMALL_FILE_BYTES = 2**20  # below it, the keys of every JSON record are looked at
-PATH = "landed_path"  # column in which DuckDB gives the file that a record came from
-REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lines it refuses
+COMPACTED = "-compacted.parquet"  # how a file ends that replaced many of a stream
+UNSETTLED_SECONDS = 2.0  # a file touched so shortly before it was surveyed is surveyed again
 
 
 @dataclass(frozen=True)
@@ -75,26 +79,6 @@ class Feed:
 
 
 @dataclass
-class LandedFile:
-    """One raw file of a feed, surveyed.
-
-    `fingerprint` covers the bytes and everything that decides what they are read as, so a file is
-    stale as soon as either changes.
-    """
-
-    source_file: str
-    path: Path
-    kind: str  # csv, array, object, ndjson, parquet or empty
-    n_bytes: int
-    content_hash: str
-    header: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()  # of Parquet columns
-    delimiter: str = ","
-    fingerprint: str = ""
-    is_readable: bool = True
-
-
-@dataclass
 class FeedPlan:
     """How one feed is read: its files, its column mapping, its view and what is wrong with it."""
 
@@ -103,25 +87,16 @@ class FeedPlan:
     files: list[LandedFile] = field(default_factory=list)
     mapping: dict[str, list[str]] = field(default_factory=dict)
     undeclared: list[tuple[str, str]] = field(default_factory=list)  # source_file, column
-    unreadable: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    fingerprints: dict[str, str] = field(default_factory=dict)  # by source_file
+    signature: str = ""  # of what decides how a file is surveyed, its own bytes aside
     select: str = ""
+    select_fresh: str = ""  # of the files that hold something new only
 
-
-def quote(text: str) -> str:
-    """Quote a string as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Quote a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def file_list(files: Iterable[LandedFile]) -> str:
-    """Write file names as an SQL list, in which none of them is taken as a pattern."""
-    names = (re.sub(r"([*?\[])", r"[\1]", file.path.as_posix()) for file in files)
-    return "[" + ", ".join(quote(name) for name in names) + "]"
+    @property
+    def unreadable(self) -> list[dict[str, Any]]:
+        """The files that are set aside, as rows of unreadable records."""
+        return [file.problem for file in self.files if file.problem]
 
 
 def normalise(name: str) -> str:
@@ -298,7 +273,8 @@ def find_files(raw_dir: Path, feed: Feed) -> tuple[list[Path], list[str]]:
         return [], [f"more than one place holds this feed: {places}; keep one"]
     if not single and not inside and not feed.optional:
         return [], [f"no file; looked for {area / feed.name} with {suffixes}, or a folder of them"]
-    if len({_kind_of_name(path) for path in inside}) > 1:
+    kinds = {_kind_of_name(path) for path in inside if not path.name.endswith(COMPACTED)}
+    if len(kinds) > 1:
         return [], [f"{folder} mixes kinds of files; keep one kind"]
     return single or inside, []
 
@@ -391,11 +367,27 @@ def _check_header(plan: FeedPlan, place: str, header: Sequence[str]) -> None:
     plan.undeclared += [(place, name) for name in dict.fromkeys(header) if name not in known]
 
 
+def _stat(path: Path) -> str:
+    """Tell a file's present state without reading it, as version control does."""
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+
+def _is_settled(path: Path) -> bool:
+    """Whether a further change would show in the file's state: its clock ticks coarsely."""
+    return time.time() - path.stat().st_ctime > UNSETTLED_SECONDS
+
+
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
+    """Read a file's bytes once: their hash, and whether they can be read without loss."""
+    stat = _stat(path) if _is_settled(path) else ""
     source_file = path.relative_to(raw_dir).as_posix()
     kind = _kind_of_name(path)
     if kind == "parquet":
-        return _survey_parquet(path, source_file, plan)
+        with path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        n_bytes = path.stat().st_size
+        return LandedFile(source_file, path, kind if n_bytes else "empty", n_bytes, digest, stat)
     if kind == "csv":
         delimiter, header = _read_csv_header(path, plan)
         found = survey_csv(path, delimiter, plan.options.get("encoding", "utf-8"))
@@ -404,51 +396,88 @@ def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
         delimiter, header = ",", ()
         found = survey_json(path)
         kind = found.layout
+    file = LandedFile(
+        source_file, path, kind, found.n_bytes, found.content_hash, stat, header, (), (), delimiter
+    )
     for problem in found.problems:
         if kind in ("array", "object"):
-            plan.unreadable.append(_unreadable(source_file, problem.line, problem.message, path))
+            file.problem = _unreadable(file, problem.line, problem.message)
         else:
             plan.problems.append(_located(source_file, problem.line, problem.message))
-    readable = not (kind in ("array", "object") and found.problems)
-    return LandedFile(
-        source_file,
-        path,
-        kind,
-        found.n_bytes,
-        found.content_hash,
-        header,
-        delimiter=delimiter,
-        is_readable=readable,
+    return file
+
+
+def _survey_columns(plan: FeedPlan, files: Sequence[LandedFile]) -> None:
+    """Look into files newly surveyed: the columns of Parquet, the keys of JSON, the compacted."""
+    with duckdb.connect() as connection:
+        for file in files:
+            if file.kind == "parquet":
+                try:
+                    columns = parquet_columns([file.path], connection)
+                except duckdb.Error as error:
+                    problem = f"not readable as Parquet: {_first_line(error)}"
+                    plan.problems.append(f"{file.source_file}: {problem}")
+                    continue
+                file.header, file.types = columns[file.path]
+                if file.path.name.endswith(COMPACTED):
+                    file.batches = _batches(file, connection)
+        for kind in ("array", "object", "ndjson"):
+            alike = [file for file in files if file.kind == kind and file.is_readable]
+            found = json_keys(alike, connection)
+            for file in alike:
+                file.header = found.get(file.path, ())
+        streams: dict[tuple, list[LandedFile]] = {}
+        for file in files:
+            if file.is_stream:
+                streams.setdefault((file.kind, bool(file.batches)), []).append(file)
+        for alike in streams.values():
+            found = json_keys(alike, connection)
+            for file in alike:
+                file.payload_keys = found.get(file.path, ())
+
+
+def _batches(file: LandedFile, connection: duckdb.DuckDBPyConnection) -> tuple[Batch, ...]:
+    """Read from a compacted file's footer which files it replaced."""
+    found = connection.execute(
+        "select decode(value) from parquet_kv_metadata(?) where decode(key) = 'wardhouse'",
+        [file.path.as_posix()],
+    ).fetchone()
+    folder = file.source_file.rpartition("/")[0]
+    return tuple(
+        Batch(f"{folder}/{batch['file']}", batch["n_bytes"], batch["content_hash"])
+        for batch in (json.loads(found[0])["batches"] if found else ())
     )
 
 
-def _survey_parquet(path: Path, source_file: str, plan: FeedPlan) -> LandedFile:
-    with path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    file = LandedFile(source_file, path, "parquet", path.stat().st_size, digest)
-    if not file.n_bytes:
-        file.kind = "empty"
-        return file
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(f"describe {_parquet([file])}").fetchall()
-    except duckdb.Error as error:
-        plan.problems.append(f"{source_file}: not readable as Parquet: {_first_line(error)}")
-    else:
-        columns = [row[:2] for row in rows if row[0] != PATH]
-        file.header = tuple(name for name, _ in columns)
-        file.types = tuple(kind for _, kind in columns)
-    return file
+def _without_replaced(plan: FeedPlan, files: Sequence[LandedFile]) -> list[LandedFile]:
+    """Leave out what a compacted file holds too, for its parts go only after a while."""
+    holders: dict[str, LandedFile] = {}
+    kept = set()
+    for file in sorted(files, key=lambda file: -len(file.batches)):
+        parts = [batch.source_file for batch in file.landed]
+        held = [part for part in parts if part in holders]
+        if 0 < len(held) < len(parts):
+            names = f"{holders[held[0]].source_file} and {file.source_file}"
+            plan.problems.append(f"{names} both hold {held[0]}")
+        if len(held) < len(parts):
+            kept.add(file.source_file)
+            holders |= dict.fromkeys(parts, file)
+    return [file for file in files if file.source_file in kept]
 
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _unreadable(source_file: str, line: int | None, error: str, path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        text = file.read(1000).decode("utf-8", errors="replace").replace("\0", "\ufffd")
-    return {"source_file": source_file, "line": line, "error": error, "record_text": text}
+def _unreadable(file: LandedFile, line: int | None, error: str) -> dict[str, Any]:
+    with file.path.open("rb") as opened:
+        text = opened.read(1000).decode("utf-8", errors="replace").replace("\0", "\ufffd")
+    return {
+        "source_file": file.source_file,
+        "line": line,
+        "error": error,
+        "record_text": text,
+    }
 
 
 def plan_feed(
@@ -456,7 +485,8 @@ def plan_feed(
     feed: Feed,
     options: dict[str, str],
     settings: str = "",
-    landed: dict[str, Any] | None = None,
+    landed: dict[str, str] | None = None,
+    surveyed: dict[str, dict[str, Any]] | None = None,
 ) -> FeedPlan:
     """Decide how one feed is read.
 
@@ -471,7 +501,9 @@ def plan_feed(
     settings
         Whatever else decides what a file is read as (variables, versions); part of fingerprints.
     landed
-        Files already in the warehouse by name: `fingerprint` and `is_readable`.
+        Fingerprints of the files already in the warehouse, by name.
+    surveyed
+        Earlier surveys (`FeedPlan.surveys`), by name: a file untouched since is not read again.
 
     Returns
     -------
@@ -480,12 +512,13 @@ def plan_feed(
         not there.
     """
     plan = FeedPlan(feed, options)
+    spellings = [(column.name, column.aliases) for column in feed.columns]
+    plan.signature = json.dumps([sorted(options.items()), spellings, duckdb.__version__])
     paths, plan.problems = find_files(raw_dir, feed)
-    if not paths:
+    if plan.problems or not paths:
         return plan
     try:
-        with ThreadPoolExecutor(2) as pool:
-            plan.files = list(pool.map(lambda path: _survey(path, raw_dir, plan), paths))
+        plan.files = _survey_all(plan, paths, raw_dir, surveyed or {})
     except OSError as error:
         plan.problems.append(f"{error.filename}: {error.strerror}")
         return plan
@@ -495,182 +528,115 @@ def plan_feed(
         plan.problems.append(f"{names}: the file is empty")
     if plan.problems:
         return plan
-    spellings = [(column.name, column.aliases) for column in feed.columns]
-    signature = json.dumps([settings, sorted(options.items()), spellings, duckdb.__version__])
     for file in plan.files:
-        parts = (file.content_hash, file.kind, file.delimiter, repr(file.header), signature)
-        file.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    _verify_documents(plan, landed or {})
-    if any(file.is_readable and file.kind != "empty" for file in plan.files):
-        _plan_view(plan, raw_dir)
+        kind = (PAYLOAD,) if file.is_stream else (file.kind, file.delimiter, repr(file.header))
+        for batch in file.landed:
+            parts = (batch.content_hash, *kind, settings, plan.signature)
+            fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+            plan.fingerprints[batch.source_file] = fingerprint
+    if any(file.is_readable for file in plan.files):
+        _plan_views(plan, raw_dir, landed or {})
     else:
         # One document of many is set aside. A whole feed is not: that would pass for no records.
         plan.problems += [_located(**row) for row in plan.unreadable]
     return plan
 
 
+def _survey_all(
+    plan: FeedPlan, paths: list[Path], raw_dir: Path, surveyed: dict[str, dict[str, Any]]
+) -> list[LandedFile]:
+    """Survey what is new or was touched; take the rest from earlier surveys."""
+    files: dict[Path, LandedFile] = {}
+    for path in paths:
+        known = surveyed.get(path.relative_to(raw_dir).as_posix())
+        if known and (known["stat"], known["signature"]) == (_stat(path), plan.signature):
+            files[path] = _from_survey(known, path)
+    touched = [path for path in paths if path not in files]
+    with ThreadPoolExecutor(2) as pool:
+        fresh = list(pool.map(lambda path: _survey(path, raw_dir, plan), touched))
+    if fresh and not plan.problems:
+        _set_broken_documents_aside(fresh)
+        _survey_columns(plan, fresh)
+    files |= dict(zip(touched, fresh, strict=True))
+    return _without_replaced(plan, [files[path] for path in paths])
+
+
+def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:
+    """Restore what an earlier survey found."""
+    survey = json.loads(known["survey"])
+    batches = tuple(Batch(*batch) for batch in survey.pop("batches"))
+    lists = {name: tuple(value) for name, value in survey.items() if isinstance(value, list)}
+    return LandedFile(
+        **{**survey, **lists},
+        source_file=known["source_file"],
+        path=path,
+        stat=known["stat"],
+        batches=batches,
+    )
+
+
+def survey_row(plan: FeedPlan, file: LandedFile) -> dict[str, str]:
+    """Write a survey as a row that `plan_feed` takes back in the next run."""
+    survey = asdict(file)
+    survey["batches"] = [list(batch.values()) for batch in survey["batches"]]
+    for name in ("path", "source_file", "stat"):
+        del survey[name]
+    return {
+        "source_file": file.source_file,
+        "stat": file.stat,
+        "signature": plan.signature,
+        "survey": json.dumps(survey),
+    }
+
+
 def _located(source_file: str, line: int | None, error: str, **_: str) -> str:
     return f"{source_file}{f' line {line}' if line else ''}: {error}"
 
 
-def _verify_documents(plan: FeedPlan, landed: dict[str, Any]) -> None:
-    """Set aside the JSON documents that do not parse; one that has landed is not parsed again."""
-    fresh = [
-        file
-        for file in plan.files
-        if file.kind in ("array", "object")
-        and file.is_readable
-        and landed.get(file.source_file) != {"fingerprint": file.fingerprint, "is_readable": True}
-    ]
-    broken = verify_json_documents([file.path for file in fresh]) if fresh else {}
-    for file in fresh:
+def _set_broken_documents_aside(files: Sequence[LandedFile]) -> None:
+    documents = [file for file in files if file.kind in ("array", "object") and file.is_readable]
+    broken = verify_json_documents([file.path for file in documents]) if documents else {}
+    for file in documents:
         if file.path in broken:
             problem = broken[file.path]
-            file.is_readable = False
-            plan.unreadable.append(
-                _unreadable(file.source_file, problem.line, problem.message, file.path)
-            )
-    plan.unreadable.sort(key=lambda row: row["source_file"])
+            file.problem = _unreadable(file, problem.line, problem.message)
 
 
-def _plan_view(plan: FeedPlan, raw_dir: Path) -> None:
-    """Write the feed's view: one query per group of files that are read alike."""
+def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
+    """Write the feed's queries: one select per group of files that are read alike."""
     groups: dict[tuple, list[LandedFile]] = {}
     for file in plan.files:
-        if file.is_readable and file.kind != "empty":
-            alike = (file.kind, file.delimiter, file.header, file.types)
-            groups.setdefault(alike, []).append(file)
-    selects = []
+        if file.is_readable:
+            header = () if file.is_json else file.header
+            alike = (file.kind, file.delimiter, file.is_stream, bool(file.batches), header)
+            groups.setdefault((*alike, file.types), []).append(file)
+    selects, selects_fresh = [], []
     for files in groups.values():
-        is_json = files[0].kind not in ("csv", "parquet")
-        names = _json_keys(files) if is_json else files[0].header
+        found = [file.payload_keys if file.is_stream else file.header for file in files]
+        names = list(dict.fromkeys(name for header in found for name in header))
         place = files[0].source_file
         if len(files) > 1:
             place += f" (and {len(files) - 1} more)"
         _check_header(plan, place, names)
         mapping = map_columns(plan, names)
-        for column, found in mapping.items():
+        for column, spelled in mapping.items():
             known = plan.mapping.setdefault(column, [])
-            known += [name for name in found if name not in known]
-        selects.append(_select(plan, files, mapping, len(raw_dir.as_posix()) + 2))
+            known += [name for name in spelled if name not in known]
+        fresh = [
+            file
+            for file in files
+            if any(
+                landed.get(batch.source_file) != plan.fingerprints[batch.source_file]
+                for batch in file.landed
+            )
+        ]
+        for chosen, queries in ((files, selects), (fresh, selects_fresh)):
+            if chosen:
+                columns = [column.name for column in plan.feed.columns]
+                encoding = plan.options.get("encoding", "utf-8")
+                queries.append(select_records(columns, chosen, mapping, encoding, raw_dir))
     plan.select = "\nunion all\n".join(selects)
-
-
-def _select(
-    plan: FeedPlan, files: list[LandedFile], mapping: dict[str, list[str]], prefix: int
-) -> str:
-    """Write the query of files that are read alike; `prefix` is where `source_file` begins."""
-    kind, header = files[0].kind, files[0].header
-    unreadable = "null::varchar"
-    if kind == "csv":
-        places = {name: f"c{place}" for place, name in enumerate(header, start=1)}
-        reader = _csv(files, plan.options.get("encoding", "utf-8"))
-    elif kind == "parquet":
-        places = {name: f"{identifier(name)}::varchar" for name in header}
-        reader = f"({_parquet(files)})"
-    else:
-        # A key that the looked at records lack may still come later.
-        mapping = {column: found or [column] for column, found in mapping.items()}
-        keys = list(dict.fromkeys(name for found in mapping.values() for name in found))
-        places = {key: f"fields[{place}]" for place, key in enumerate(keys, start=1)}
-        reader = _json_fields(files, keys)
-        unreadable = "unreadable_text"
-    columns = [
-        f"{_first_known([places[name] for name in mapping[column.name]])} as "
-        f"{identifier(column.name)}"
-        for column in plan.feed.columns
-    ]
-    columns += [
-        f"substr({PATH}, {prefix}) as source_file",
-        f"{unreadable} as unreadable_text",
-    ]
-    return "select " + ", ".join(columns) + "\nfrom " + reader
-
-
-def _first_known(places: list[str]) -> str:
-    if not places:
-        return "null::varchar"
-    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
-
-
-def _read_options() -> str:
-    return f"filename = '{PATH}', hive_partitioning = false"
-
-
-def _reject_options() -> str:
-    """Write the options that keep refused lines; the parallel scanner loses some of them."""
-    return (
-        f"{_read_options()}, parallel = false, store_rejects = true, rejects_table = '{REJECTS}', "
-        f"rejects_scan = '{REJECTS}_scan', rejects_limit = 0"
-    )
-
-
-def _csv(files: list[LandedFile], encoding: str) -> str:
-    """Name columns by their place: whatever stands in a header is no part of the query."""
-    columns = ", ".join(f"'c{place}': 'varchar'" for place in range(1, len(files[0].header) + 1))
-    return (
-        f"read_csv({file_list(files)}, columns = {{{columns}}}, auto_detect = false, "
-        f"header = true, delim = {quote(files[0].delimiter)}, quote = '\"', escape = '\"', "
-        f"encoding = {quote(encoding)}, {_reject_options()})"
-    )
-
-
-def _parquet(files: list[LandedFile]) -> str:
-    return f"select * from read_parquet({file_list(files)}, {_read_options()})"
-
-
-def _json_records(files: list[LandedFile]) -> str:
-    """Write the query of the records of JSON files: `record` as text and `is_object`."""
-    if files[0].kind != "ndjson":
-        layout = "array" if files[0].kind == "array" else "unstructured"
-        return (
-            f"select {PATH}, json::varchar as record, json_type(json) = 'OBJECT' as is_object "
-            f"from read_json_objects({file_list(files)}, format = '{layout}', {_read_options()}, "
-            f"maximum_object_size = {MAX_JSON_OBJECT_BYTES})"
-        )
-    # Lines as they are: no sign is a quote, four separators in a row are no text, and files that
-    # mix line ends stop the strict reader.
-    separator = " || ".join(f"chr({code})" for code in (28, 29, 30, 31))
-    return (
-        f"select {PATH}, line as record, case when json_valid(line) "
-        "then json_type(line) = 'OBJECT' else false end as is_object "
-        f"from read_csv({file_list(files)}, columns = {{'line': 'varchar'}}, auto_detect = false, "
-        f"header = false, delim = {separator}, quote = '', escape = '', strict_mode = false, "
-        f"{_reject_options()}) "
-        "where starts_with(line, '{') or trim(line, ' ' || chr(9) || chr(13)) <> ''"
-    )
-
-
-def _json_fields(files: list[LandedFile], keys: list[str]) -> str:
-    """Write the query of the values of some keys, as the list `fields`, of every JSON record."""
-    pointers = "[" + ", ".join(quote(_pointer(key)) for key in keys) + "]"
-    return (
-        f"(select {PATH}, case when is_object then json_extract_string(record, {pointers}) end "
-        f"as fields, case when not is_object then record end as unreadable_text "
-        f"from ({_json_records(files)}))"
-    )
-
-
-def _pointer(key: str) -> str:
-    """Write a key as JSON pointer."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")
-
-
-def _json_keys(files: list[LandedFile]) -> tuple[str, ...]:
-    """Find the keys of JSON files: of all records in small files, of the first in large ones."""
-    small = [file for file in files if file.n_bytes < SMALL_FILE_BYTES]
-    large = [file for file in files if file.n_bytes >= SMALL_FILE_BYTES]
-    samples = [(small, "")] if small else []
-    samples += [([file], f" limit {KEYS_SAMPLE}") for file in large]
-    keys: dict[str, None] = {}
-    with duckdb.connect() as connection:
-        for chosen, limit in samples:
-            rows = connection.execute(
-                f"select distinct json_keys(record) from ({_json_records(chosen)}{limit}) "
-                "where is_object order by all"
-            ).fetchall()
-            keys |= dict.fromkeys(key for (found,) in rows for key in found)
-    return tuple(keys)
+    plan.select_fresh = "\nunion all\n".join(selects_fresh)
 
 
 def empty_select(feed: Feed) -> str:
@@ -706,21 +672,28 @@ def check_state(
     return problems
 
 
-def land(request: dict[str, Any]) -> dict[str, Any]:
+def land(
+    request: dict[str, Any],
+    landed: Iterable[dict[str, Any]] = (),
+    surveyed: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Plan the landing of every declared feed.
 
     Parameters
     ----------
     request
         `raw_dir`, `areas` (text of WARDHOUSE_AREAS), `feeds` (declared), `settings`, `state`
-        (`raw_dir` and `areas` of the last build, or null), `landed` (files in the warehouse) and
-        `full_refresh`.
+        (`raw_dir` and `areas` of the last build, or null) and `full_refresh`.
+    landed
+        Files in the warehouse: `area`, `feed`, `source_file`, `fingerprint`.
+    surveyed
+        The rows `surveys` of the last answer.
 
     Returns
     -------
     dict
         `error` (text, or null) and, where null: `raw_dir`, `areas`, `views` (SQL by schema and
-        name), `files`, `unreadable`, `undeclared` and `options` as lists of rows.
+        name), `files`, `surveys`, `unreadable`, `undeclared` and `options` as lists of rows.
     """
     raw_dir = Path(request["raw_dir"]).resolve()
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
@@ -731,19 +704,20 @@ def land(request: dict[str, Any]) -> dict[str, Any]:
         problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
     if problems:
         return {"error": _message(raw_dir, problems)}
-    landed: dict[tuple[str, str], dict[str, Any]] = {}
-    for file in request["landed"]:
-        landed.setdefault((file["area"], file["feed"]), {})[file["source_file"]] = {
-            "fingerprint": file["fingerprint"],
-            "is_readable": file["is_readable"],
-        }
+    is_known = not request["full_refresh"]
+    fingerprints = _by_feed(landed if is_known else ())
+    surveys = _by_feed(surveyed if is_known else ())
     plans = [
         plan_feed(
             raw_dir,
             feed,
             options.get((feed.area, feed.name), {}),
             request["settings"],
-            landed.get((feed.area, feed.name), {}),
+            {
+                name: file["fingerprint"]
+                for name, file in fingerprints.get((feed.area, feed.name), {}).items()
+            },
+            surveys.get((feed.area, feed.name)),
         )
         for feed in feeds
         if feed.area in areas
@@ -751,42 +725,22 @@ def land(request: dict[str, Any]) -> dict[str, Any]:
     problems = [f"{plan.feed.label}: {problem}" for plan in plans for problem in plan.problems]
     if problems:
         return {"error": _message(raw_dir, problems)}
-    chosen = {(plan.feed.area, plan.feed.name): plan.select for plan in plans}
-    views = [
-        {
-            "schema": f"raw_{feed.area}",
-            "name": feed.name,
-            "select": chosen.get((feed.area, feed.name)) or empty_select(feed),
-        }
-        for feed in feeds
-    ]
-
-    def rows(key: str) -> list[dict[str, Any]]:
-        return [
-            {"area": plan.feed.area, "feed": plan.feed.name, **row}
-            for plan in plans
-            for row in getattr(plan, key)
-        ]
-
     return {
         "error": None,
         "raw_dir": str(raw_dir),
         "areas": areas,
-        "views": views,
-        "files": [
-            {
-                "area": plan.feed.area,
-                "feed": plan.feed.name,
-                "source_file": file.source_file,
-                "n_bytes": file.n_bytes,
-                "content_hash": file.content_hash,
-                "fingerprint": file.fingerprint,
-                "is_readable": file.is_readable,
-            }
+        "views": _views(feeds, plans),
+        "files": [row for plan in plans for row in _file_rows(plan)],
+        "surveys": [
+            {"area": plan.feed.area, "feed": plan.feed.name, **survey_row(plan, file)}
             for plan in plans
             for file in plan.files
         ],
-        "unreadable": rows("unreadable"),
+        "unreadable": [
+            {"area": plan.feed.area, "feed": plan.feed.name, **row}
+            for plan in plans
+            for row in plan.unreadable
+        ],
         "undeclared": [
             {
                 "area": plan.feed.area,
@@ -803,3 +757,46 @@ def land(request: dict[str, Any]) -> dict[str, Any]:
             for option, value in values.items()
         ],
     }
+
+
+def _by_feed(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["area"], row["feed"]), {})[row["source_file"]] = row
+    return found
+
+
+def _views(feeds: Iterable[Feed], plans: Iterable[FeedPlan]) -> list[dict[str, str]]:
+    """Name the views: of all records, and of those in files that hold something new."""
+    chosen = {(plan.feed.area, plan.feed.name): plan for plan in plans}
+    views = []
+    for feed in feeds:
+        plan = chosen.get((feed.area, feed.name))
+        empty = empty_select(feed)
+        all_records, fresh = (plan.select, plan.select_fresh) if plan else ("", "")
+        views += [
+            {"schema": f"raw_{feed.area}", "name": feed.name, "select": all_records or empty},
+            {"schema": "landing", "name": fresh_view(feed), "select": fresh or empty},
+        ]
+    return views
+
+
+def fresh_view(feed: Feed) -> str:
+    """Name the view of a feed's files that hold something new."""
+    return f"fresh_{feed.area}__{feed.name}"
+
+
+def _file_rows(plan: FeedPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "area": plan.feed.area,
+            "feed": plan.feed.name,
+            "source_file": batch.source_file,
+            "n_bytes": batch.n_bytes,
+            "content_hash": batch.content_hash,
+            "fingerprint": plan.fingerprints[batch.source_file],
+            "is_readable": file.problem is None,
+        }
+        for file in plan.files
+        for batch in file.landed
+    ]

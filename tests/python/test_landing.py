@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import time
 from pathlib import Path
 
 import duckdb
@@ -18,15 +20,15 @@ from wardhouse.landing import (
     declared_feeds,
     empty_select,
     find_files,
-    identifier,
     land,
     map_columns,
     missing_columns,
     normalise,
     plan_feed,
-    quote,
     read_options,
+    survey_row,
 )
+from wardhouse.readers import identifier, quote
 
 FEED = Feed(
     "clinic",
@@ -72,7 +74,7 @@ def request(raw_dir: Path, **changed) -> dict:
         {"area": area, "name": FEED.name, "meta": {}, "columns": columns}
         for area in ("clinic", "hospice")
     ]
-    usual = {"areas": "", "settings": "", "state": None, "landed": [], "full_refresh": False}
+    usual = {"areas": "", "settings": "", "state": None, "full_refresh": False}
     return {"raw_dir": str(raw_dir), "feeds": feeds, **usual, **changed}
 
 
@@ -300,7 +302,7 @@ def test_fingerprint_changes_with_whatever_changes_the_reading(tmp_path):
     write(tmp_path, "clinic/visits.csv")
 
     def fingerprint(feed=FEED, options=None, settings=""):
-        return plan_feed(tmp_path, feed, options or {}, settings).files[0].fingerprint
+        return plan_feed(tmp_path, feed, options or {}, settings).fingerprints["clinic/visits.csv"]
 
     more = Feed("clinic", "visits", (*FEED.columns, Column("fee", required=False)))
     alias = Column("visit_id", required=True, aliases=("case",))
@@ -318,25 +320,68 @@ def test_fingerprint_changes_with_whatever_changes_the_reading(tmp_path):
     assert len({first, *kinds}) == 6
 
 
-def test_document_that_landed_is_not_parsed_again_but_a_broken_one_is(tmp_path, monkeypatch):
+def surveys(plan: FeedPlan) -> dict[str, dict]:
+    return {file.source_file: survey_row(plan, file) for file in plan.files}
+
+
+@pytest.fixture
+def late_clock(monkeypatch):
+    """Let the survey think that some seconds have passed since files were written."""
+    from wardhouse import landing
+
+    monkeypatch.setattr(landing.time, "time", lambda now=time.time: now() + 60)
+
+
+@pytest.mark.usefixtures("late_clock")
+def test_file_that_nobody_touched_is_not_read_again(tmp_path, monkeypatch):
     from wardhouse import landing
 
     write(tmp_path, "clinic/visits/good.json", '[{"visit_id": 1, "order": 2}]')
     write(tmp_path, "clinic/visits/bad.json", '[{"visit_id": }]')
     first = plan_feed(tmp_path, FEED, {})
-    before = {
-        file.source_file: {"fingerprint": file.fingerprint, "is_readable": file.is_readable}
-        for file in first.files
-    }
-    parsed = []
-    verify = landing.verify_json_documents
-    monkeypatch.setattr(
-        landing, "verify_json_documents", lambda paths: parsed.extend(paths) or verify(paths)
-    )
-    second = plan_feed(tmp_path, FEED, {}, landed=before)
-    assert [path.name for path in parsed] == ["bad.json"]
+    known = json.loads(json.dumps(surveys(first)))
+    for name in ("survey_json", "verify_json_documents", "json_keys"):
+        monkeypatch.setattr(landing, name, lambda *_, name=name: pytest.fail(f"{name} ran"))
+    second = plan_feed(tmp_path, FEED, {}, surveyed=known)
     assert second.unreadable == first.unreadable
+    assert second.fingerprints == first.fingerprints
     assert rows(second) == rows(first) == [("1", "2", None, "clinic/visits/good.json", None)]
+
+
+@pytest.mark.usefixtures("late_clock")
+def test_touched_file_is_surveyed_again_even_at_the_same_size_and_time(tmp_path):
+    path = write(tmp_path, "clinic/visits.csv", "visit_id,order\n1,2\n")
+    before = path.stat()
+    first = plan_feed(tmp_path, FEED, {})
+    path.write_text("visit_id,order\n1,3\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = plan_feed(tmp_path, FEED, {}, surveyed=surveys(first))
+    assert second.files[0].content_hash != first.files[0].content_hash
+
+
+def test_file_just_written_is_not_yet_trusted(tmp_path):
+    write(tmp_path, "clinic/visits.csv")
+    assert plan_feed(tmp_path, FEED, {}).files[0].stat == ""
+
+
+@pytest.mark.usefixtures("late_clock")
+def test_survey_under_other_options_does_not_count(tmp_path):
+    write(tmp_path, "clinic/visits.csv", "visit_id;order\n1;2\n")
+    first = plan_feed(tmp_path, FEED, {})
+    second = plan_feed(tmp_path, FEED, {"delimiter": ","}, surveyed=surveys(first))
+    assert second.problems
+    assert not first.problems
+
+
+def test_only_files_with_something_new_are_in_the_fresh_view(tmp_path):
+    write(tmp_path, "clinic/visits/a.csv", "visit_id,order\n1,2\n")
+    write(tmp_path, "clinic/visits/b.csv", "visit_id,order\n3,4\n")
+    first = plan_feed(tmp_path, FEED, {})
+    landed = {**first.fingerprints, "clinic/visits/b.csv": "another"}
+    fresh = plan_feed(tmp_path, FEED, {}, landed=landed).select_fresh
+    assert "b.csv" in fresh
+    assert "a.csv" not in fresh
+    assert plan_feed(tmp_path, FEED, {}, landed=first.fingerprints).select_fresh == ""
 
 
 @pytest.mark.parametrize(

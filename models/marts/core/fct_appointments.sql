@@ -1,14 +1,10 @@
 -- Follows staging by record hash, and keeps the appointment's own identifier as its key, as
 -- fct_treatments does.
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    pre_hook="{{ remove_gone(ref('stg_telehealth__appointments'), 'record_hash') }}",
-) }}
+{{ follow_changes('record_hash', ['base_telehealth__appointment_logs']) }}
 
 with appointments as (
     select * from {{ ref('stg_telehealth__appointments') }}
-    {{ only_new('record_hash') }}
+    {{ only_changed() }}
 ),
 
 final as (

@@ -1,6 +1,9 @@
 -- The one pass over treatments that doctors, patients and their marts are summed from.
+{{ follow_changes('patient_key', ['fct_treatments']) }}
+
 with treatments as (
     select * from {{ ref('fct_treatments') }}
+    {{ only_changed() }}
 ),
 
 final as (

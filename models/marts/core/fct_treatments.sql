@@ -1,14 +1,10 @@
 -- Follows staging by record hash, so that an append costs what the append weighs. Its key is the
 -- treatment's own identifier: nothing joins on treatments, and a hash would cost as much as two.
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    pre_hook="{{ remove_gone(ref('stg_hospital__treatments'), 'record_hash') }}",
-) }}
+{{ follow_changes('record_hash', ['base_hospital__patients_data_with_doctor'], publishes='patient_key') }}
 
 with treatments as (
     select * from {{ ref('stg_hospital__treatments') }}
-    {{ only_new('record_hash') }}
+    {{ only_changed() }}
 ),
 
 final as (

@@ -1,0 +1,179 @@
+{#
+    Incremental models that read only what changed. A relation publishes each of its loads: which
+    of its rows, by one column, are new, gone or other than before. A follower remembers the last
+    load of each relation that it has taken in; where it missed one, it starts anew.
+
+    key         the follower's column that published values are values of
+    follows     relations that publish by it
+    rebuilt_by  relations any change of which starts the follower anew
+    publishes   the column by which others follow this model in turn
+#}
+{% macro follow_changes(key, follows, rebuilt_by=[], publishes=none) %}
+    {{ config(
+        materialized='incremental',
+        incremental_strategy='append',
+        pre_hook="{{ forget_changed_rows() }}",
+        post_hook="{{ remember_followed() }}",
+        meta={
+            'key': key, 'follows': follows, 'rebuilt_by': rebuilt_by, 'publishes': publishes,
+        },
+    ) }}
+{% endmacro %}
+
+
+{# Follows an imported relation: keeps the rows to be made anew, all of them in a full build. #}
+{% macro only_changed() -%}
+    {%- if is_incremental() -%}
+        {%- set pending = pending_changes() -%}
+        {%- if pending == 'some' -%}
+            semi join changed_keys using ({{ model.config.meta.key }})
+        {%- elif pending == 'none' -%}
+            where false
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# The relations that this model follows, and those that rebuild it, as a query. #}
+{% macro followed_relations() -%}
+    {%- set meta = model.config.meta -%}
+    select unnest([
+        {%- for relation in meta.follows %}{relation: '{{ relation }}', is_keyed: true},{% endfor -%}
+        {%- for relation in meta.rebuilt_by %}{relation: '{{ relation }}', is_keyed: false},{% endfor -%}
+    ], recursive := true)
+{%- endmacro %}
+
+
+{# What a follower has to do: `none`, `some` rows anew, or `all`. #}
+{% macro pending_changes() %}
+    {% if not execute %}{{ return('all') }}{% endif %}
+    {{ return(run_query("
+        with counted as (
+            select
+                relations.is_keyed,
+                any_value(followed.load_number) as seen,
+                coalesce(max(loads.load_number), 0) as newest,
+                count(*) filter (
+                    loads.load_number > followed.load_number and not loads.is_complete
+                ) as n_partial
+            from (" ~ followed_relations() ~ ") as relations
+            left join landing.followed
+                on followed.relation = relations.relation and followed.follower = '" ~ model.name ~ "'
+            left join landing.loads on loads.relation = relations.relation
+            group by relations.relation, relations.is_keyed
+        )
+
+        select
+            case
+                when bool_or(seen is null or newest - seen <> if(is_keyed, n_partial, 0)) then 'all'
+                when bool_or(newest > seen) then 'some'
+                else 'none'
+            end
+        from counted
+    ").rows[0][0]) }}
+{% endmacro %}
+
+
+{# Before a follower loads: drop the rows that are made anew, and note what they published. #}
+{% macro forget_changed_rows() %}
+    {% set meta = model.config.meta %}
+    {% set pending = pending_changes() %}
+    {% if not is_incremental() %}
+        delete from landing.followed where follower = '{{ model.name }}'
+    {% elif pending == 'all' %}
+        delete from {{ this }}
+    {% elif pending == 'some' %}
+        create or replace temporary table changed_keys as
+        select {{ meta.key }} from {{ this }} where false;
+        insert into changed_keys
+        select distinct changes.changed_key
+        from landing.changes
+        inner join landing.followed using (relation)
+        inner join ({{ followed_relations() }}) as relations using (relation)
+        where
+            relations.is_keyed
+            and changes.load_number > followed.load_number
+            and followed.follower = '{{ model.name }}';
+        {% if meta.publishes %}
+            create or replace temporary table forgotten_keys as
+            select {{ meta.publishes }} from {{ this }} semi join changed_keys using ({{ meta.key }});
+        {% endif %}
+        delete from {{ this }} where {{ meta.key }} in (select {{ meta.key }} from changed_keys)
+    {% endif %}
+{% endmacro %}
+
+
+{# After a follower has loaded: what changed in it, and what it has taken in. #}
+{% macro remember_followed() %}
+    {% set meta = model.config.meta %}
+    {% set pending = pending_changes() %}
+    {% if pending == 'none' %}{{ return('') }}{% endif %}
+    {% if meta.publishes and pending == 'some' %}
+        {{ publish_changes(
+            'select ' ~ meta.publishes ~ ' from forgotten_keys union select ' ~ meta.publishes
+            ~ ' from ' ~ this ~ ' semi join changed_keys using (' ~ meta.key ~ ')'
+        ) }};
+        drop table forgotten_keys;
+    {% elif meta.publishes %}
+        {{ publish_changes() }};
+    {% endif %}
+    {% if pending == 'some' %}drop table changed_keys;{% endif %}
+    delete from landing.followed where follower = '{{ model.name }}';
+    insert into landing.followed by name
+    select
+        '{{ model.name }}' as follower,
+        relations.relation,
+        coalesce(max(loads.load_number), 0) as load_number
+    from ({{ followed_relations() }}) as relations
+    left join landing.loads on loads.relation = relations.relation
+    group by relations.relation
+{% endmacro %}
+
+
+{#
+    Publishes a load of this model: the values of the query `changed`, or, without one, that all
+    of it is new. So many changes that reading all anew is cheaper are published as all.
+#}
+{% macro publish_changes(changed=none) %}
+    {% if changed %}
+        create or replace temporary table published_keys as
+        select * from ({{ changed }}) as changed (changed_key);
+    {% endif %}
+    insert into landing.loads by name
+    select
+        '{{ model.name }}' as relation,
+        coalesce(max(load_number), 0) + 1 as load_number,
+        {% if changed %}
+            (select count(*) from published_keys) > 0.2 * (select count(*) from {{ this }})
+        {% else %}
+            true
+        {% endif %} as is_complete
+    from landing.loads
+    where relation = '{{ model.name }}';
+    {% if changed %}
+        insert into landing.changes by name
+        select loads.relation, loads.load_number, published_keys.changed_key
+        from published_keys
+        cross join landing.loads
+        where
+            loads.relation = '{{ model.name }}' and not loads.is_complete
+            and loads.load_number = (
+                select max(load_number) from landing.loads where relation = '{{ model.name }}'
+            );
+        drop table published_keys;
+    {% endif %}
+    -- What every follower has taken in, nobody needs any more.
+    delete from landing.changes
+    where relation = '{{ model.name }}' and load_number <= ({{ taken_in() }});
+    delete from landing.loads
+    where relation = '{{ model.name }}' and load_number < ({{ taken_in() }})
+{% endmacro %}
+
+
+{# The last load of this model that every follower has taken in; the newest where none follows. #}
+{% macro taken_in() -%}
+    select coalesce(min(followed.load_number), max(loads.load_number))
+    from landing.loads
+    left join landing.followed using (relation)
+    where loads.relation = '{{ model.name }}'
+{%- endmacro %}
