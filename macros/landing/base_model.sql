@@ -296,9 +296,9 @@
             select {{ follow_by }} from {{ this }}
             semi join touched_groups using ({{ group | join(', ') }})
         {% endset %}
-        {{ publish_changes(changed) }};
+        {{ publish_changes(follow_by, changed) }};
         drop table forgotten_records; drop table touched_groups
     {% elif scope == 'complete' %}
-        {{ publish_changes() }}
+        {{ publish_changes(follow_by) }}
     {% endif %}
 {% endmacro %}

@@ -1,14 +1,14 @@
 {#
-    Incremental models that read only what changed. A relation publishes each of its loads: which
-    of its rows, by one column, are new, gone or other than before. A follower remembers the last
-    load of each relation that it has taken in; where it missed one, it starts anew.
+    Incremental models that read only what changed. A model publishes each of its loads: which
+    values of a column stand in rows that are new, gone or other than before. A follower remembers
+    the last load of each column that it has taken in; where it missed one, it starts anew.
 
-    key         the follower's column that published values are values of
-    follows     relations that publish by it
-    rebuilt_by  relations any change of which starts the follower anew
-    publishes   the column by which others follow this model in turn
+    key         the follower's column that the published values are values of
+    follows     what it follows, as '<model>.<column>'
+    rebuilt_by  the same, of which any change starts the follower anew
+    publishes   its own columns by which others follow it in turn
 #}
-{% macro follow_changes(key, follows, rebuilt_by=[], publishes=none) %}
+{% macro follow_changes(key, follows, rebuilt_by=[], publishes=[]) %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
@@ -22,11 +22,12 @@
 
 
 {# Follows an imported relation: keeps the rows to be made anew, all of them in a full build. #}
-{% macro only_changed() -%}
+{% macro only_changed(column=none) -%}
     {%- if is_incremental() -%}
-        {%- set pending = pending_changes() -%}
+        {%- set pending = pending_changes() if execute else 'all' -%}
+        {%- set key = model.config.meta.key -%}
         {%- if pending == 'some' -%}
-            semi join changed_keys using ({{ model.config.meta.key }})
+            where {{ column or key }} in (select {{ key }} from changed_keys)
         {%- elif pending == 'none' -%}
             where false
         {%- endif -%}
@@ -96,7 +97,8 @@
             and followed.follower = '{{ model.name }}';
         {% if meta.publishes %}
             create or replace temporary table forgotten_keys as
-            select {{ meta.publishes }} from {{ this }} semi join changed_keys using ({{ meta.key }});
+            select {{ meta.publishes | join(', ') }}
+            from {{ this }} semi join changed_keys using ({{ meta.key }});
         {% endif %}
         delete from {{ this }} where {{ meta.key }} in (select {{ meta.key }} from changed_keys)
     {% endif %}
@@ -108,16 +110,13 @@
     {% set meta = model.config.meta %}
     {% set pending = pending_changes() %}
     {% if pending == 'none' %}{{ return('') }}{% endif %}
-    {% if meta.publishes and pending == 'some' %}
-        {{ publish_changes(
-            'select ' ~ meta.publishes ~ ' from forgotten_keys union select ' ~ meta.publishes
-            ~ ' from ' ~ this ~ ' semi join changed_keys using (' ~ meta.key ~ ')'
-        ) }};
-        drop table forgotten_keys;
-    {% elif meta.publishes %}
-        {{ publish_changes() }};
-    {% endif %}
-    {% if pending == 'some' %}drop table changed_keys;{% endif %}
+    {% for column in meta.publishes %}
+        {{ publish_changes(column, (
+            'select ' ~ column ~ ' from forgotten_keys union select ' ~ column ~ ' from ' ~ this
+            ~ ' semi join changed_keys using (' ~ meta.key ~ ')'
+        ) if pending == 'some' else none) }};
+    {% endfor %}
+    drop table if exists forgotten_keys; drop table if exists changed_keys;
     delete from landing.followed where follower = '{{ model.name }}';
     insert into landing.followed by name
     select
@@ -131,17 +130,18 @@
 
 
 {#
-    Publishes a load of this model: the values of the query `changed`, or, without one, that all
-    of it is new. So many changes that reading all anew is cheaper are published as all.
+    Publishes what a load changed by one column: the values of the query `changed`, or, without
+    one, that all is new. So many changes that reading all anew is cheaper are published as all.
 #}
-{% macro publish_changes(changed=none) %}
+{% macro publish_changes(column, changed=none) %}
+    {% set relation = model.name ~ '.' ~ column %}
     {% if changed %}
         create or replace temporary table published_keys as
-        select * from ({{ changed }}) as changed (changed_key);
+        select * from ({{ changed }}) as changed (changed_key) where changed_key is not null;
     {% endif %}
     insert into landing.loads by name
     select
-        '{{ model.name }}' as relation,
+        '{{ relation }}' as relation,
         coalesce(max(load_number), 0) + 1 as load_number,
         {% if changed %}
             (select count(*) from published_keys) > 0.2 * (select count(*) from {{ this }})
@@ -149,31 +149,31 @@
             true
         {% endif %} as is_complete
     from landing.loads
-    where relation = '{{ model.name }}';
+    where relation = '{{ relation }}';
     {% if changed %}
         insert into landing.changes by name
         select loads.relation, loads.load_number, published_keys.changed_key
         from published_keys
         cross join landing.loads
         where
-            loads.relation = '{{ model.name }}' and not loads.is_complete
+            loads.relation = '{{ relation }}' and not loads.is_complete
             and loads.load_number = (
-                select max(load_number) from landing.loads where relation = '{{ model.name }}'
+                select max(load_number) from landing.loads where relation = '{{ relation }}'
             );
         drop table published_keys;
     {% endif %}
     -- What every follower has taken in, nobody needs any more.
     delete from landing.changes
-    where relation = '{{ model.name }}' and load_number <= ({{ taken_in() }});
+    where relation = '{{ relation }}' and load_number <= ({{ taken_in(relation) }});
     delete from landing.loads
-    where relation = '{{ model.name }}' and load_number < ({{ taken_in() }})
+    where relation = '{{ relation }}' and load_number < ({{ taken_in(relation) }})
 {% endmacro %}
 
 
-{# The last load of this model that every follower has taken in; the newest where none follows. #}
-{% macro taken_in() -%}
+{# The last load of a relation that every follower has taken in; the newest where none follows. #}
+{% macro taken_in(relation) -%}
     select coalesce(min(followed.load_number), max(loads.load_number))
     from landing.loads
     left join landing.followed using (relation)
-    where loads.relation = '{{ model.name }}'
+    where loads.relation = '{{ relation }}'
 {%- endmacro %}

@@ -1,5 +1,5 @@
 -- The one pass over treatments that doctors, patients and their marts are summed from.
-{{ follow_changes('patient_key', ['fct_treatments']) }}
+{{ follow_changes('patient_key', ['fct_treatments.patient_key']) }}
 
 with treatments as (
     select * from {{ ref('fct_treatments') }}

@@ -1,6 +1,9 @@
 -- Follows staging by record hash, so that an append costs what the append weighs. Its key is the
 -- treatment's own identifier: nothing joins on treatments, and a hash would cost as much as two.
-{{ follow_changes('record_hash', ['base_hospital__patients_data_with_doctor'], publishes='patient_key') }}
+{{ follow_changes(
+    'record_hash', ['base_hospital__patients_data_with_doctor.record_hash'],
+    publishes=['patient_key'],
+) }}
 
 with treatments as (
     select * from {{ ref('stg_hospital__treatments') }}
