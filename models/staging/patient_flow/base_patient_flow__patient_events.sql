@@ -1,5 +1,5 @@
--- An event is accepted when it names a patient, a hospital, a department and an admission time. An
--- event that names no identifier is identified by its content, so that told twice it counts once.
+-- An event is accepted when it names a patient, a hospital, a department and an admission time.
+-- What names no event_id is identified by its content, so that told twice it counts once.
 {{ base_model(key=['event_id'], on_conflict='newest', newest_by='event_time') }}
 
 {% set area, feed = 'patient_flow', 'patient_events' %}
@@ -11,6 +11,7 @@
     'gender', 'age', 'reported_age', 'bed_id', 'wait_minutes',
 ] %}
 {% set typed_columns = ['event_id', 'patient_stay_key'] + content + ['repairs'] %}
+{% set wait = not_below_zero(parse_number('wait_time_minutes', 2, decimal_mark)) %}
 
 with events as (
     select * from {{ landed(area, feed) }}
@@ -19,7 +20,7 @@ with events as (
 parsed as (
     select
         events as raw, events.unreadable_text, events.source_file, events.stream_position,
-        {{ parse_timestamp('events.ingested_at', date_order) }} as ingested_at,
+        try_cast(events.ingested_at as timestamp) as ingested_at,
         {{ parse_id('events.event_id') }} as given_event_id,
         {{ parse_timestamp('events.event_time', date_order) }} as event_time,
         {{ parse_id('events.patient_id') }} as patient_id,
@@ -31,7 +32,8 @@ parsed as (
         coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
         {{ parse_number('events.age', 2, decimal_mark) }} as reported_age,
         {{ parse_id('events.bed_id') }} as bed_id,
-        {{ not_below_zero(parse_number('wait_time_minutes', 2, decimal_mark)) }} as wait_minutes
+        -- Nine digits are two decades: a longer wait is nothing to compute with.
+        try_cast({{ wait }} as decimal(9, 2)) as wait_minutes
     from events
     -- A spelling is unique in both seeds.
     {{ known_by_spelling('events.department', 'departments') }}
@@ -50,9 +52,7 @@ judged as (
             unread('age'), unread('event_time'), unread('discharged_at', 'discharge_time'),
             unread('wait_minutes', 'wait_time_minutes'),
         ]) }} as repairs,
-        coalesce(
-            given_event_id, {{ content_hash(content + ["array_to_string(repairs, ',')"]) }}
-        ) as event_id,
+        coalesce(given_event_id, {{ content_hash(content + ['repairs']) }}) as event_id,
         {{ surrogate_key([
             assigning_authority('patient_flow', 'hospital'), 'hospital_id',
             assigning_authority('patient_flow', 'patient'), 'patient_id', 'admitted_at',
