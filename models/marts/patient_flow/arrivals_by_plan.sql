@@ -1,6 +1,5 @@
--- Arrivals of an hour, and what they would be if nothing set hours apart: spread evenly over the
--- departments and hours of the same day, or over the department's own hours as its staff is. Whole
--- days only: the first day begins, and the last ends, with an event.
+-- Arrivals of an hour, and what they would be if the department's patients came as its staff is
+-- planned. Whole days only: the first day begins, and the last ends, with an event.
 with hours as (
     select
         *,
@@ -23,11 +22,9 @@ final as (
         hours.flow_date,
         plans.shift,
         hours.n_admissions,
-        (sum(hours.n_admissions) over day_of_all / count(*) over day_of_all)::decimal(18, 6)
-            as n_expected_evenly,
         (
-            sum(hours.n_admissions) over planned_day * plans.planned_staff
-            / nullif(sum(plans.planned_staff) over planned_day, 0)
+            sum(hours.n_admissions) over same_plan * plans.planned_staff
+            / nullif(sum(plans.planned_staff) over same_plan, 0)
         )::decimal(18, 6) as n_expected_by_plan
     from hours
     -- department_key is unique on the right; an hour of the day is in one shift at most.
@@ -36,9 +33,7 @@ final as (
     left join plans
         on hours.department_key = plans.department_key and hours.hour_of_day = plans.hour_of_day
     where hours.is_whole_day
-    window
-        day_of_all as (partition by hours.flow_date),
-        planned_day as (partition by hours.department_key, hours.flow_date, plans.shift is null)
+    window same_plan as (partition by hours.department_key, plans.shift is null)
 )
 
 select * from final
