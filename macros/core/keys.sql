@@ -18,3 +18,13 @@
             and source_systems.entity = '{{ entity }}'
     )
 {%- endmacro %}
+
+
+{# MD5 of a record's content, for records that name no identifier; null and blank differ. #}
+{% macro content_hash(parts) -%}
+    md5(
+        {%- for part in parts -%}
+            coalesce({{ part }}::varchar, chr(30)){{ ' || chr(31) || ' if not loop.last }}
+        {%- endfor -%}
+    )
+{%- endmacro %}

@@ -93,6 +93,7 @@
             'doctor_id', 'patient_id', 'treatment_date',
         ],
         'base_hospital__patient_feedback': ['patient_id', 'feedback_score'],
+        'base_patient_flow__patient_events': ['patient_id', 'hospital_id', 'admitted_at'],
         'base_telehealth__appointment_logs': [
             'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',
         ],

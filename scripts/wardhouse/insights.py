@@ -9,6 +9,10 @@ from scipy import stats
 
 from wardhouse.statistics import holm
 
+FEWEST_EXPECTED = 5  # below it the chi-square distribution is no guide (Cochran 1954)
+N_RANDOM_TABLES = 9999
+RANDOM_SEED = 42
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -78,6 +82,45 @@ def chi_square(groups: pd.DataFrame, pick: str) -> Verdict:
         return found
     result = stats.chi2_contingency(np.vstack([successes, n - successes]), correction=False)
     return _with_test(found, result.statistic, result.pvalue, result.dof)
+
+
+def chi_square_by_margins(groups: pd.DataFrame, pick: str) -> Verdict:
+    """Test whether a share is the same in all groups, also where successes or failures are few.
+
+    Where fewer than five of either are expected in a group, the p-value is that of Pearson's
+    statistic among random tables with the same margins (Patefield 1981). Where all or none
+    succeed there is only one such table: the p-value is 1, and the groups do not differ.
+
+    Parameters
+    ----------
+    groups
+        One row per group: `group_name`, `n` and `y_sum`, the number of successes.
+    pick
+        highest or lowest: the group the value is of.
+
+    Returns
+    -------
+    Verdict
+        The value is the share in the group picked. No continuity correction is made.
+    """
+    found = _picked(groups, pick)
+    n, successes = groups["n"].to_numpy(int), groups["y_sum"].to_numpy(int)
+    if len(groups) < 2:
+        return found
+    if successes.sum() in (0, n.sum()):
+        return _with_test(found, 0.0, 1.0, len(groups) - 1)
+    table = np.vstack([successes, n - successes])
+    expected = stats.contingency.expected_freq(table)
+    statistic = ((table - expected) ** 2 / expected).sum()
+    degrees = len(groups) - 1
+    if expected.min() >= FEWEST_EXPECTED:
+        return _with_test(found, statistic, stats.chi2.sf(statistic, degrees), degrees)
+    margins = stats.random_table(table.sum(axis=1), table.sum(axis=0))
+    tables = margins.rvs(N_RANDOM_TABLES, random_state=np.random.default_rng(RANDOM_SEED))
+    drawn = ((tables - expected) ** 2 / expected).sum(axis=(1, 2))
+    # Equal tables may differ in the last digit of the statistic; the observed one counts as drawn.
+    n_as_extreme = np.count_nonzero(drawn >= statistic * (1 - 1e-9))
+    return _with_test(found, statistic, (1 + n_as_extreme) / (1 + N_RANDOM_TABLES), degrees)
 
 
 def one_way_anova(groups: pd.DataFrame, pick: str) -> Verdict:
@@ -173,6 +216,7 @@ def pearson_correlation(groups: pd.DataFrame, pick: str = "") -> Verdict:
 TESTS: dict[str, Callable[[pd.DataFrame, str], Verdict]] = {
     "binomial against one half": binomial_against_half,
     "chi-square": chi_square,
+    "chi-square with the same margins": chi_square_by_margins,
     "one-way analysis of variance": one_way_anova,
     "Welch t of the best against all others with Bonferroni": best_against_the_rest,
     "Pearson correlation": pearson_correlation,
@@ -216,16 +260,19 @@ def judge_insights(
         `n_compared`, `statistic`, `degrees_of_freedom`, `residual_degrees_of_freedom`, `p_value`
         and `p_value_adjusted` (Holm, over the statements of an area).
     """
-    large = statistics[statistics["n"] >= max(minimum_group_size, 1)]
     rows = []
     for definition in definitions.sort_values(["area", "insight"]).itertuples():
-        groups = large[
-            (large["area"] == definition.area) & (large["insight"] == definition.insight)
+        told = statistics[
+            (statistics["area"] == definition.area) & (statistics["insight"] == definition.insight)
         ]
-        if groups.empty:
+        if told.empty:
             continue
+        groups = told[told["n"] >= max(minimum_group_size, 1)]
         pick = definition.pick if isinstance(definition.pick, str) else ""
-        found = TESTS[definition.test](groups.sort_values("group_name"), pick)
+        if groups.empty:
+            found = Verdict(np.nan, "", 0)
+        else:
+            found = TESTS[definition.test](groups.sort_values("group_name"), pick)
         rows.append(
             {
                 "area": definition.area,

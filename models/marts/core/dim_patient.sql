@@ -24,21 +24,33 @@ telehealth as (
     from {{ ref('dim_patient_telehealth') }}
 ),
 
+patient_flow as (
+    select
+        *,
+        {{ assigning_authority('patient_flow', 'patient') }} as assigning_authority
+    from {{ ref('dim_patient_patient_flow') }}
+),
+
 final as (
     select
-        coalesce(hospital.patient_key, telehealth.patient_key) as patient_key,
-        coalesce(hospital.patient_id, telehealth.patient_id) as patient_id,
-        coalesce(hospital.assigning_authority, telehealth.assigning_authority)
-            as assigning_authority,
-        telehealth.age,
-        telehealth.age_group,
-        telehealth.gender,
+        patient_key,
+        coalesce(hospital.patient_id, telehealth.patient_id, patient_flow.patient_id)
+            as patient_id,
+        coalesce(
+            hospital.assigning_authority, telehealth.assigning_authority,
+            patient_flow.assigning_authority
+        ) as assigning_authority,
+        coalesce(telehealth.age, patient_flow.age) as age,
+        coalesce(telehealth.age_group, patient_flow.age_group) as age_group,
+        coalesce(telehealth.gender, patient_flow.gender) as gender,
         telehealth.has_insurance,
         telehealth.registration_date,
-        coalesce(telehealth.is_inferred, true) as is_inferred
+        coalesce(telehealth.is_inferred, true) and coalesce(patient_flow.is_inferred, true)
+            as is_inferred
     from hospital
-    -- Unique on either side; on both only where the two sources share an assigning authority.
-    full outer join telehealth on hospital.patient_key = telehealth.patient_key
+    -- Unique on each side; on several only where the sources share an assigning authority.
+    full outer join telehealth using (patient_key)
+    full outer join patient_flow using (patient_key)
 )
 
 select * from final

@@ -11,7 +11,8 @@ final as (
     select
         definitions.area,
         definitions.insight,
-        replace(definitions.statement, '{group}', tests.group_name) as statement,
+        replace(definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'Nobody yet'))
+            as statement,
         definitions.metric,
         nullif(tests.value, 'nan'::double) as value,
         tests.n::bigint as n,

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{% for metrics in ['intake', 'days', 'visits', 'builds'] %}
+{% for metrics in ['intake', 'days', 'visits', 'patient_flow', 'builds'] %}
 select
     area,
     alert_type,

@@ -1,0 +1,71 @@
+-- A stay is told by one or more events. What a later event says stands; what it does not say is
+-- known from an earlier one.
+with events as (
+    select * from {{ ref('stg_patient_flow__patient_events') }}
+),
+
+numbered as (
+    select
+        *,
+        coalesce(event_time, ingested_at) as told_at,
+        {{ stay_event_number() }} as event_number
+    from events
+),
+
+stays as (
+    select
+        patient_stay_key,
+        min(hospital_id) as hospital_id,
+        min(patient_id) as patient_id,
+        min(admitted_at) as admitted_at,
+        {% for attribute in [
+            'department', 'discharged_at', 'age', 'reported_age', 'gender', 'bed_id', 'wait_minutes',
+        ] %}
+        arg_max({{ attribute }}, event_number) as {{ attribute }},
+        {% endfor %}
+        -- Where any clock is known, a clock decides.
+        coalesce(bool_or(is_credible) filter (told_at is not null), true) as is_admission_credible,
+        count(*) as n_events,
+        min(told_at) as first_event_at,
+        max(told_at) as last_event_at,
+        list_sort(list_distinct(flatten(list(repairs)))) as repairs
+    from numbered
+    group by patient_stay_key
+),
+
+flagged as (
+    select
+        *,
+        coalesce(discharged_at < admitted_at, false) as is_discharge_before_admission,
+        discharged_at is null and list_contains(repairs, 'discharge_time:set_null')
+            as is_discharge_unreadable,
+        is_admission_credible and not is_discharge_before_admission
+        and not is_discharge_unreadable as is_stay_credible
+    from stays
+),
+
+final as (
+    select
+        patient_stay_key,
+        {{ surrogate_key([assigning_authority('patient_flow', 'patient'), 'patient_id']) }}
+            as patient_key,
+        {{ surrogate_key([
+            assigning_authority('patient_flow', 'hospital'), 'hospital_id', 'department',
+        ]) }} as department_key,
+        hospital_id, department, patient_id, admitted_at, discharged_at,
+        admitted_at::date as admission_date,
+        age, reported_age, gender, bed_id, wait_minutes,
+        case
+            when is_stay_credible
+                then {{ round_half_up(
+                    '(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4
+                ) }}
+        end as length_of_stay_hours,
+        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable,
+        is_stay_credible,
+        list_contains(repairs, 'age:set_null') as is_age_repaired,
+        n_events, first_event_at, last_event_at, repairs
+    from flagged
+)
+
+select * from final

@@ -1,0 +1,39 @@
+-- Arrivals of an hour, and what they would be if the department's patients came as its staff is
+-- planned. Whole days only: the first day begins, and the last ends, with an event.
+with hours as (
+    select
+        *,
+        hour_at::date as flow_date,
+        hour(hour_at)::integer as hour_of_day,
+        flow_date > min(flow_date) over () and flow_date < max(flow_date) over () as is_whole_day
+    from {{ ref('fct_department_hours') }}
+),
+
+plans as (
+    {{ staffing_plans() }}
+),
+
+final as (
+    select
+        hours.department_key,
+        departments.hospital_id,
+        departments.department,
+        hours.hour_at,
+        hours.flow_date,
+        plans.shift,
+        hours.n_admissions,
+        (
+            sum(hours.n_admissions) over same_plan * plans.planned_staff
+            / nullif(sum(plans.planned_staff) over same_plan, 0)
+        )::decimal(18, 6) as n_expected_by_plan
+    from hours
+    -- department_key is unique on the right; an hour of the day is in one shift at most.
+    inner join {{ ref('dim_department') }} as departments
+        on hours.department_key = departments.department_key
+    left join plans
+        on hours.department_key = plans.department_key and hours.hour_of_day = plans.hour_of_day
+    where hours.is_whole_day
+    window same_plan as (partition by hours.department_key, plans.shift is null)
+)
+
+select * from final

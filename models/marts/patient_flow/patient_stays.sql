@@ -1,0 +1,26 @@
+-- Who is there now is judged when the view is read, by var('as_of') or the clock. Nobody is there
+-- whose times cannot be believed.
+with stays as (
+    select * from {{ ref('fct_patient_stays') }}
+),
+
+final as (
+    select
+        patient_stay_key, patient_key, department_key,
+        hospital_id, department, patient_id, bed_id,
+        admitted_at, discharged_at,
+        age, gender, wait_minutes, length_of_stay_hours,
+        is_stay_credible,
+        is_stay_credible and admitted_at <= {{ as_of() }}
+        and coalesce(discharged_at > {{ as_of() }}, true) as is_currently_admitted,
+        case
+            when is_currently_admitted
+                then {{ round_half_up(
+                    '(epoch_us(' ~ as_of() ~ ') - epoch_us(admitted_at)) / 3.6e9', 4
+                ) }}
+            else length_of_stay_hours
+        end as hours_so_far
+    from stays
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ accepted(ref('base_patient_flow__patient_events')) }}
