@@ -4,6 +4,7 @@
         ('hospital', 'doctors_info'),
         ('hospital', 'patient_feedback'),
         ('hospital', 'patients_data_with_doctor'),
+        ('telehealth', 'appointment_events'),
         ('telehealth', 'appointment_logs'),
         ('telehealth', 'patient_feedback'),
         ('telehealth', 'patients'),
