@@ -10,7 +10,8 @@ with spellings as (
 mentioned as (
     select device_type from {{ ref('fct_appointments') }}
     union
-    select device_type from {{ ref('fct_appointment_events') }} where device_type is not null
+    select device_type from {{ ref('fct_appointment_events') }}
+    where device_type is not null
     union
     select 'Unknown' as device_type
 ),

@@ -11,7 +11,8 @@ mentioned as (
     union
     select patient_id from {{ ref('fct_appointment_feedback') }}
     union
-    select patient_id from {{ ref('fct_appointment_events') }} where patient_id is not null
+    select patient_id from {{ ref('fct_appointment_events') }}
+    where patient_id is not null
 ),
 
 final as (

@@ -11,7 +11,8 @@ mentioned as (
     union
     select provider_id from {{ ref('fct_appointment_feedback') }}
     union
-    select provider_id from {{ ref('fct_appointment_events') }} where provider_id is not null
+    select provider_id from {{ ref('fct_appointment_events') }}
+    where provider_id is not null
 ),
 
 final as (
