@@ -169,7 +169,8 @@ def lines(events):
 def raw_directory(place, *files: list[str]):
     """Make a raw directory of the sample's telehealth, with files of events."""
     folder = place / "raw" / "telehealth"
-    shutil.copytree(PROJECT / "seeds/sample/telehealth", folder, dirs_exist_ok=True)
+    ours = shutil.ignore_patterns("appointment_events*")
+    shutil.copytree(PROJECT / "seeds/sample/telehealth", folder, dirs_exist_ok=True, ignore=ours)
     (folder / "appointment_events").mkdir(exist_ok=True)
     for number, file in enumerate(files):
         path = folder / "appointment_events" / f"{number}.ndjson"
