@@ -5,6 +5,7 @@
         ('hospital', 'patient_feedback'),
         ('hospital', 'patients_data_with_doctor'),
         ('patient_flow', 'patient_events'),
+        ('telehealth', 'appointment_events'),
         ('telehealth', 'appointment_logs'),
         ('telehealth', 'patient_feedback'),
         ('telehealth', 'patients'),

@@ -8,7 +8,10 @@ with spellings as (
 ),
 
 mentioned as (
-    select distinct device_type from {{ ref('fct_appointments') }}
+    select device_type from {{ ref('fct_appointments') }}
+    union
+    select device_type from {{ ref('fct_appointment_events') }}
+    where device_type is not null
     union
     select 'Unknown' as device_type
 ),

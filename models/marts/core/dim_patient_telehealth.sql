@@ -10,6 +10,9 @@ mentioned as (
     select patient_id from {{ ref('fct_appointments') }}
     union
     select patient_id from {{ ref('fct_appointment_feedback') }}
+    union
+    select patient_id from {{ ref('fct_appointment_events') }}
+    where patient_id is not null
 ),
 
 final as (

@@ -10,6 +10,9 @@ mentioned as (
     select provider_id from {{ ref('fct_appointments') }}
     union
     select provider_id from {{ ref('fct_appointment_feedback') }}
+    union
+    select provider_id from {{ ref('fct_appointment_events') }}
+    where provider_id is not null
 ),
 
 final as (

@@ -1,0 +1,1 @@
+{{ accepted(ref('base_telehealth__appointment_events')) }}
