@@ -55,7 +55,8 @@ transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 auto.create.topics.enable=false
-controlled.shutdown.enable=false
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
 message.max.bytes=20971520
 """
 CLUSTER_ID = "d2FyZGhvdXNlLXRlc3RzIQ"  # any 16 bytes in base64
