@@ -267,8 +267,9 @@ class Ingest:
         while not self._stop.is_set():
             self.poll(READ_SECONDS)
             if until_end and self._source.is_drained(self._landed):
+                n_continued = self.counts.n_continued
                 self.flush()
-                if not self._n_held and self._source.is_drained(self._landed):
+                if self.counts.n_continued == n_continued:  # else it reads on from elsewhere
                     return
         self.flush()
 
