@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from wardhouse.bench import bench_command
+from wardhouse.compaction import compact_command
+from wardhouse.ingest import ingest_command
 from wardhouse.sample import sample_command
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ app = typer.Typer(
 console = Console()
 app.command("sample")(sample_command)
 app.command("bench")(bench_command)
+app.command("ingest")(ingest_command)
+app.command("compact")(compact_command)
 
 
 def _fail(message: str) -> None:

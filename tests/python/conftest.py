@@ -143,3 +143,12 @@ def sample(dbt, tmp_path_factory) -> Outcome:
     outcome = dbt(PROJECT / "seeds" / "sample", tmp_path_factory.mktemp("sample"))
     assert outcome.success, outcome.message
     return outcome
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory):
+    """Return a real Kafka broker, or skip where Java or Maven is missing."""
+    from kafka_broker import running_broker
+
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
