@@ -11,6 +11,7 @@ from rich.table import Table
 
 from wardhouse.bench import bench_command
 from wardhouse.sample import sample_command
+from wardhouse.simulate import app as simulate_app
 
 app = typer.Typer(
     name="wardhouse",
@@ -22,6 +23,7 @@ app = typer.Typer(
 console = Console()
 app.command("sample")(sample_command)
 app.command("bench")(bench_command)
+app.add_typer(simulate_app, name="simulate")
 
 
 def _fail(message: str) -> None:

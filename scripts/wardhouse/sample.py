@@ -320,7 +320,8 @@ def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, Feed
     feeds = {}
     for feed in soiled:
         columns = zip(*(numbers for name, _, *numbers in kinds if name == feed), strict=True)
-        feeds[feed] = FeedTruth(len(soiled[feed].row), *map(sum, columns))
+        sums = [sum(column) for column in columns]
+        feeds[feed] = FeedTruth(sum(sums), *sums)
     rows = [(feed, *vars(truth).values()) for feed, truth in feeds.items()]
     write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
     return feeds
@@ -371,12 +372,12 @@ def sample_command(
                 bar.update(task, completed=done, total=total)
 
             if area is Area.hospital:
-                shares = _with_shares(Dirt().scaled(dirt), share or [])
+                shares = with_shares(Dirt().scaled(dirt), share or [])
                 summary = generate_hospital(out, treatments, seed, shares, files, told)
             else:
                 if files > 1:
                     raise ValueError("only the hospital's treatments feed comes in several files")
-                shares = _with_shares(TelehealthDirt().scaled(dirt), share or [])
+                shares = with_shares(TelehealthDirt().scaled(dirt), share or [])
                 summary = generate_telehealth(out, appointments, seed, shares, progress=told)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
@@ -388,7 +389,7 @@ def sample_command(
     console.print(table)
 
 
-def _with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
+def with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
     """Set single shares from options such as `cost_blank=0.01`."""
     shares, kinds = {}, kinds_of(dirt)
     for option in options:
