@@ -338,6 +338,7 @@ class Area(StrEnum):
 
     hospital = "hospital"
     telehealth = "telehealth"
+    patient_flow = "patient_flow"
 
 
 def sample_command(
@@ -346,6 +347,9 @@ def sample_command(
     appointments: Annotated[
         int, typer.Option(min=1, help="How many appointments (telehealth).")
     ] = 600,
+    events: Annotated[
+        int, typer.Option(min=1, help="About how many events (patient flow).")
+    ] = 2200,
     out: Annotated[Path, typer.Option(help="Raw directory to write to.")] = Path("sample"),
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = DEFAULT_SEED,
     dirt: Annotated[float, typer.Option(min=0, help="Times the usual dirt; 0 is clean.")] = 1.0,
@@ -360,23 +364,27 @@ def sample_command(
     from rich.progress import Progress
     from rich.table import Table
 
+    from wardhouse.sample_patient_flow import PatientFlowDirt, generate_patient_flow
     from wardhouse.sample_telehealth import generate_telehealth
     from wardhouse.sample_telehealth_dirt import TelehealthDirt
 
     console = Console()
     try:
         with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(area.value.capitalize(), total=None)
+            task = bar.add_task(area.value.replace("_", " ").capitalize(), total=None)
 
             def told(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total)
 
+            if files > 1 and area is not Area.hospital:
+                raise ValueError("only the hospital's treatments feed comes in several files")
             if area is Area.hospital:
                 shares = with_shares(Dirt().scaled(dirt), share or [])
                 summary = generate_hospital(out, treatments, seed, shares, files, told)
+            elif area is Area.patient_flow:
+                shares = with_shares(PatientFlowDirt().scaled(dirt), share or [])
+                summary = generate_patient_flow(out, events, seed, shares, progress=told)
             else:
-                if files > 1:
-                    raise ValueError("only the hospital's treatments feed comes in several files")
                 shares = with_shares(TelehealthDirt().scaled(dirt), share or [])
                 summary = generate_telehealth(out, appointments, seed, shares, progress=told)
     except ValueError as error:

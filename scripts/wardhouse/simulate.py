@@ -52,7 +52,7 @@ class Stream(Protocol):
         """Name the feeds, each with the query that gives `key` and `line` of its messages."""
 
     def macros(self) -> dict[str, str]:
-        """Name the macros of the queries; the player adds `clock_shift()`."""
+        """Name the macros of the queries; `clock_shift()` is for the player to set."""
 
     def steps(self) -> Iterator[Step]:
         """Tell what happens, in order."""
@@ -252,7 +252,7 @@ def play(
     stopped = stopped or threading.Event()
     clock = None
     n_sent = 0
-    with open_writer({"clock_shift()": "0"} | stream.macros()) as writer:
+    with open_writer(stream.macros()) as writer:
         for step in _ahead(stream.steps(), stopped):
             if speed and clock is None:
                 clock = Clock(stream.start, speed)
@@ -261,7 +261,7 @@ def play(
                     writer.define("clock_shift()", str(clock.shift))
             blocks = step.blocks if count is None else _first(step.blocks, count - n_sent)
             due = [
-                (feed, block["delivery"], _messages(writer, stream.feeds[feed], block, sink))
+                (feed, block["delivery"], messages_of(writer, stream, feed, block, sink.is_keyed))
                 for feed, block in blocks.items()
                 if len(block["delivery"])
             ]
@@ -307,11 +307,16 @@ class Clock:
         return (moment - self.now()) / 1000 / self.speed
 
 
-def _messages(writer: Writer, query: str, block: Block, sink: Sink) -> bytes:
-    """Write messages, after their keys if the sink has keys; U+E000 is a byte that no text has."""
-    value = f"key || chr({KEY_END[0]}) || line" if sink.is_keyed else "line"
-    lines = writer.lines(f"select {value} as line from ({query})", block)  # noqa: S608
-    return lines.replace("\ue000".encode(), b"\xff")
+def messages_of(
+    writer: Writer, stream: Stream, feed: str, block: Block, is_keyed: bool = False
+) -> bytes:
+    """Write a block's messages, each with a line end, and after its key and `KEY_END` if asked.
+
+    U+E000 becomes a byte that no text holds.
+    """
+    value = f"key || chr({KEY_END[0]}) || line" if is_keyed else "line"
+    query = f"select {value} as line from ({stream.feeds[feed]})"  # noqa: S608
+    return writer.lines(query, block).replace("\ue000".encode(), b"\xff")
 
 
 def _first(blocks: dict[str, Block], n: int) -> dict[str, Block]:

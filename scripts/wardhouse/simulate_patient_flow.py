@@ -130,10 +130,10 @@ class PatientFlowDirt(Shares):
     department_missing: float = declare_kind(0.002, FEED, "rejected")
     admission_missing: float = declare_kind(0.002, FEED, "rejected")
     admission_unreadable: float = declare_kind(0.002, FEED, "rejected")
-    poison_text: float = declare_kind(0.001, FEED, "rejected")
-    poison_truncated: float = declare_kind(0.001, FEED, "rejected")
-    poison_array: float = declare_kind(0.001, FEED, "rejected")
-    poison_bytes: float = declare_kind(0.001, FEED, "rejected")
+    poison_text: float = declare_kind(0.002, FEED, "rejected")
+    poison_truncated: float = declare_kind(0.002, FEED, "rejected")
+    poison_array: float = declare_kind(0.002, FEED, "rejected")
+    poison_bytes: float = declare_kind(0.002, FEED, "rejected")
 
 
 KINDS = kinds_of(PatientFlowDirt)
@@ -199,6 +199,7 @@ class PatientFlow:
     def macros(self) -> dict[str, str]:
         """Name the codes and the words of that query."""
         return {f"{kind}()": str(code) for kind, code in CODES.items()} | {
+            "clock_shift()": "0",  # milliseconds to add to every time
             "department_name(code)": f"({NAMES})[code::integer + 1]",
             "moment(ms)": "strftime(make_timestamp_ms(ms + clock_shift()), '%Y-%m-%dT%H:%M:%S.%g')",
             "uuid_of(hash)": "substr(hash, 1, 14) || '3' || substr(hash, 16, 4) || '8'"
@@ -206,7 +207,7 @@ class PatientFlow:
             "named_uuid(what, row)": f"uuid_of(md5(what || ' {self.seed} ' || row)::uuid::varchar)",
             "gender_name(is_female)": "if(is_female, 'Female', 'Male')",
             # What is missing is absent, null or blank.
-            "nothing(name, pick)": """['', '"' || name || '": null, ', '"' || name || '": "", ']
+            "nothing(name, pick)": """['', '"' || name || '":null,', '"' || name || '":"",']
                 [1 + pick % 3]""",
         }
 
@@ -290,14 +291,19 @@ class _Hospitals:
         medians = np.array([d.stay_hours for d in self._departments]) * self._factors[week]
         spread = np.array([d.spread for d in self._departments])
 
-        def has_left(moment: int) -> np.ndarray:
-            hours = np.maximum(moment - time, 1)[:, None] / HOUR
-            return ndtr(np.log(hours / medians) / spread)
+        def shorter(hours: np.ndarray) -> np.ndarray:
+            """Tell the part of stays that are shorter."""
+            return ndtr(np.log(np.maximum(hours, 1e-6) / medians) / spread)
 
+        until_start, until_stop = ((moment - time)[:, None] / HOUR for moment in (start, stop))
         admitted = arrived * (time >= start)[:, None]
-        discharged = arrived * (has_left(stop) - has_left(start))
-        # A move comes about half way.
-        moved = _moves(self._departments) * (admitted + discharged) / 2
+        discharged = arrived * (shorter(until_stop) - shorter(until_start))
+        # A move comes about half way, in long stays.
+        half_way = [
+            np.maximum(shorter(2 * until) - shorter(np.array(MOVE_HOURS)), 0)
+            for until in (until_start, until_stop)
+        ]
+        moved = MOVE_SHARE * arrived * (half_way[1] - half_way[0])
         return float((admitted + discharged + moved).sum() * (1 + copy_share(self._flow.dirt)))
 
     def admit(self, start: int, stop: int) -> Block:
@@ -575,32 +581,32 @@ MESSAGES = """
             patient_id,
             '{'
             || if(
-                is_older, '', '"event_id": "' || named_uuid('event', event)
-                || '", "event_time": "' || moment(event_time) || '", '
+                is_older, '', '"event_id":"' || named_uuid('event', event)
+                || '","event_time":"' || moment(event_time) || '",'
             )
             || if(
                 kind = patient_missing(), nothing('patient_id', pick),
-                '"patient_id": "' || patient_id || '", '
+                '"patient_id":"' || patient_id || '",'
             )
             || if(
                 kind = gender_missing(), nothing('gender', pick),
-                '"gender": "' || gender_text || '", '
+                '"gender":"' || gender_text || '",'
             )
-            || '"age": ' || age || ', '
+            || '"age":' || age || ','
             || if(
                 kind = department_missing(), nothing('department', pick),
-                '"department": "' || department_text || '", '
+                '"department":"' || department_text || '",'
             )
             || case kind
                 when admission_missing() then nothing('admission_time', pick)
-                when admission_unreadable() then '"admission_time": "this morning", '
-                else '"admission_time": "' || moment(admission) || '", '
+                when admission_unreadable() then '"admission_time":"this morning",'
+                else '"admission_time":"' || moment(admission) || '",'
             end
-            || '"discharge_time": '
+            || '"discharge_time":'
             || if(discharge = 0, 'null', '"' || moment(discharge) || '"')
-            || ', "bed_id": ' || bed
-            || if(kind = hospital_missing(), '', ', "hospital_id": ' || hospital)
-            || if(is_older, '', ', "wait_time_minutes": ' || wait)
+            || ',"bed_id":' || bed
+            || if(kind = hospital_missing(), '', ',"hospital_id":' || hospital)
+            || if(is_older, '', ',"wait_time_minutes":' || wait)
             || '}' as message
         from fields
     )
@@ -612,7 +618,7 @@ MESSAGES = """
             when kind = poison_truncated() then left(message, 30 + pick % 150)
             when kind = poison_array() then '[' || message || ']'
             when kind = poison_bytes() then chr(57344) || '\t' || left(message, 40) || chr(57344)
-            when kind = duplicate_reformatted() and is_copy then replace(message, '": ', '" :  ')
+            when kind = duplicate_reformatted() and is_copy then replace(message, ',"', ' , "')
             else message
         end as line
     from messages
