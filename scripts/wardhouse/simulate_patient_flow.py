@@ -338,7 +338,7 @@ class _Hospitals:
 
     def _patients(self, stay: np.ndarray, department: np.ndarray, luck: np.ndarray) -> Block:
         """Say who comes: somebody new, or who came before."""
-        gap = self._absence + (luck * 8 * self._absence >> 16)
+        gap = self._absence + (luck * 4 * self._absence >> 16)
         is_back = uniform(self._flow.seed, "return", stay) < RETURN_SHARE
         group = VISITORS[department]
         person = np.where(is_back, stay - gap, stay) * 4 + group

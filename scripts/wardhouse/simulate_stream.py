@@ -1,7 +1,7 @@
 """What simulated streams share: arrivals in a weekly rhythm, dirt, and messages in order of time.
 
-Times are milliseconds since 1970 in UTC. Every number is a function of seed, purpose and row
-number, so that the size of the steps in which a stream is made cannot change a byte.
+Times are milliseconds since 1970 in UTC. Every number drawn is a function of seed, purpose and row
+number, whatever the steps in which a stream is made.
 """
 
 from __future__ import annotations
