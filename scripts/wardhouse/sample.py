@@ -367,6 +367,7 @@ def sample_command(
     from wardhouse.sample_patient_flow import PatientFlowDirt, generate_patient_flow
     from wardhouse.sample_telehealth import generate_telehealth
     from wardhouse.sample_telehealth_dirt import TelehealthDirt
+    from wardhouse.simulate_telehealth import AppointmentEventDirt
 
     console = Console()
     try:
@@ -386,7 +387,14 @@ def sample_command(
                 summary = generate_patient_flow(out, events, seed, shares, progress=told)
             else:
                 shares = with_shares(TelehealthDirt().scaled(dirt), share or [])
-                summary = generate_telehealth(out, appointments, seed, shares, progress=told)
+                summary = generate_telehealth(
+                    out,
+                    appointments,
+                    seed,
+                    shares,
+                    progress=told,
+                    event_dirt=AppointmentEventDirt().scaled(dirt),
+                )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("feed", title=f"{summary.raw_dir}, the truth in {summary.truth_dir}")

@@ -310,13 +310,12 @@ class Clock:
 def messages_of(
     writer: Writer, stream: Stream, feed: str, block: Block, is_keyed: bool = False
 ) -> bytes:
-    """Write a block's messages, each with a line end, and after its key and `KEY_END` if asked.
+    """Write a block's messages, each with a line end, and after its key and `KEY_END` if asked."""
+    from wardhouse.simulate_stream import as_sent
 
-    U+E000 becomes a byte that no text holds.
-    """
     value = f"key || chr({KEY_END[0]}) || line" if is_keyed else "line"
     query = f"select {value} as line from ({stream.feeds[feed]})"  # noqa: S608
-    return writer.lines(query, block).replace("\ue000".encode(), b"\xff")
+    return as_sent(writer.lines(query, block))
 
 
 def _first(blocks: dict[str, Block], n: int) -> dict[str, Block]:
@@ -497,6 +496,47 @@ def patient_flow_command(
     timing = Timing(duration, start, speed, is_file=out is not None)
     shares = _dirt(PatientFlowDirt(), dirt, share)
     _run(make, shares, timing, (out, stdout, kafka), {FEED: topic}, count)
+
+
+@app.command("telehealth")
+def telehealth_command(
+    out: Out = None,
+    stdout: Stdout = False,
+    kafka: Kafka = None,
+    topic: Annotated[str, typer.Option(help="Kafka topic of the events.")] = "appointment_events",
+    appointments_topic: Annotated[
+        str, typer.Option(help="Kafka topic of the appointments as they are logged.")
+    ] = "appointments",
+    rate: Rate = 1.0,
+    duration: Duration = None,
+    start: Start = None,
+    speed: Speed = None,
+    count: Count = None,
+    seed: Seed = DEFAULT_SEED,
+    dirt: DirtFactor = 1.0,
+    share: ShareOption = None,
+    older: Older = 0.1,
+) -> None:
+    """Simulate video appointments: booked, moved, called off or held, event by event.
+
+    Each appointment is also logged once when it is over: in files as feed appointment_logs, in
+    Kafka as a topic of its own. Standard output has the events only. The rate is a week's mean:
+    sessions are held from 8:00 to 20:00, fewer at weekends.
+    """
+    from wardhouse.simulate_telehealth import (
+        APPOINTMENTS,
+        EVENTS,
+        AppointmentEventDirt,
+        Telehealth,
+    )
+
+    def make(begin: int, end: int | None, shares: Shares) -> Stream:
+        return Telehealth(rate, begin, end, seed, shares, older)
+
+    timing = Timing(duration, start, speed, is_file=out is not None)
+    shares = _dirt(AppointmentEventDirt(), dirt, share)
+    topics = {EVENTS: topic, APPOINTMENTS: appointments_topic}
+    _run(make, shares, timing, (out, stdout, kafka), topics, count)
 
 
 class Timing:

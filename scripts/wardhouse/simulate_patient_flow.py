@@ -30,6 +30,7 @@ from wardhouse.simulate_stream import (
     edges,
     hour_of_week,
     join,
+    message_macros,
     normal,
     step_minutes,
     take,
@@ -198,17 +199,11 @@ class PatientFlow:
 
     def macros(self) -> dict[str, str]:
         """Name the codes and the words of that query."""
-        return {f"{kind}()": str(code) for kind, code in CODES.items()} | {
-            "clock_shift()": "0",  # milliseconds to add to every time
+        return {
+            **{f"{kind}()": str(code) for kind, code in CODES.items()},
+            **message_macros(self.seed),
             "department_name(code)": f"({NAMES})[code::integer + 1]",
-            "moment(ms)": "strftime(make_timestamp_ms(ms + clock_shift()), '%Y-%m-%dT%H:%M:%S.%g')",
-            "uuid_of(hash)": "substr(hash, 1, 14) || '3' || substr(hash, 16, 4) || '8'"
-            " || substr(hash, 21)",
-            "named_uuid(what, row)": f"uuid_of(md5(what || ' {self.seed} ' || row)::uuid::varchar)",
             "gender_name(is_female)": "if(is_female, 'Female', 'Male')",
-            # What is missing is absent, null or blank.
-            "nothing(name, pick)": """['', '"' || name || '":null,', '"' || name || '":"",']
-                [1 + pick % 3]""",
         }
 
     def steps(self) -> Iterator[Step]:
@@ -582,7 +577,7 @@ MESSAGES = """
             '{'
             || if(
                 is_older, '', '"event_id":"' || named_uuid('event', event)
-                || '","event_time":"' || moment(event_time) || '",'
+                || '","event_time":"' || instant(event_time) || '",'
             )
             || if(
                 kind = patient_missing(), nothing('patient_id', pick),
@@ -600,10 +595,10 @@ MESSAGES = """
             || case kind
                 when admission_missing() then nothing('admission_time', pick)
                 when admission_unreadable() then '"admission_time":"this morning",'
-                else '"admission_time":"' || moment(admission) || '",'
+                else '"admission_time":"' || instant(admission) || '",'
             end
             || '"discharge_time":'
-            || if(discharge = 0, 'null', '"' || moment(discharge) || '"')
+            || if(discharge = 0, 'null', '"' || instant(discharge) || '"')
             || ',"bed_id":' || bed
             || if(kind = hospital_missing(), '', ',"hospital_id":' || hospital)
             || if(is_older, '', ',"wait_time_minutes":' || wait)

@@ -210,6 +210,26 @@ def copy_share(dirt: Shares) -> float:
     return sum(getattr(dirt, name) for name in kinds if len(kinds[name]["outcomes"]) == 2)
 
 
+def message_macros(seed: int) -> dict[str, str]:
+    """Name what the queries of all streams' messages need."""
+    return {
+        "clock_shift()": "0",  # milliseconds to add to every time
+        "instant(ms)": "strftime(make_timestamp_ms(ms + clock_shift()), '%Y-%m-%dT%H:%M:%S.%g')",
+        # A UUID made of a name's MD5 (version 3 of RFC 9562).
+        "uuid_of(hash)": "substr(hash, 1, 14) || '3' || substr(hash, 16, 4) || '8'"
+        " || substr(hash, 21)",
+        "named_uuid(what, row)": f"uuid_of(md5(what || ' {seed} ' || row)::uuid::varchar)",
+        # What is missing is absent, null or blank.
+        "nothing(name, pick)": """['', '"' || name || '":null,', '"' || name || '":"",']
+            [1 + pick % 3]""",
+    }
+
+
+def as_sent(lines: bytes) -> bytes:
+    """Put a byte that no text holds where the queries wrote U+E000."""
+    return lines.replace("\ue000".encode(), b"\xff")
+
+
 class Told:
     """Counts of what was told, by kind of dirt: the truth about a recorded stream.
 
