@@ -97,7 +97,8 @@ WAIT_SPREAD = 0.4
 MOVE_SHARE = 0.12  # of the stays of at least MOVE_HOURS
 MOVE_HOURS = 12
 LONGEST_STAY = 14 * DAY
-RETURN_SHARE = 0.25
+RETURN_SHARE = 0.4
+SHUFFLE = 2654435761  # a prime, so that multiples of it meet every place of a block once
 WARM_UP_STAYS = 150_000  # a fast stream starts with the beds less full, and sooner
 
 # Who comes: anybody, women of child-bearing age, children.
@@ -259,8 +260,8 @@ class _Hospitals:
         self._mix = np.cumsum(rates, axis=1) / rates.sum(1, keepdims=True)
         sizes = 1 / (2 + np.arange(flow.hospitals))
         self._sizes = sizes / sizes.sum()
-        # People come back after two weeks at the earliest, when they have left for certain.
-        self._absence = int(steady * 24 * 14) + 1
+        # In so many arrivals everybody has left who was there at the beginning.
+        self._absence = 1 + int(steady / HOUR * LONGEST_STAY * 1.1)
         mean_stay = np.array([d.stay_hours * exp(d.spread**2 / 2) for d in self._departments])
         occupied = steady * (rates * self._factors).mean(0) * mean_stay
         planned = np.outer(self._sizes, occupied).ravel() / PLANNED_LOAD
@@ -333,10 +334,15 @@ class _Hospitals:
 
     def _patients(self, stay: np.ndarray, department: np.ndarray, luck: np.ndarray) -> Block:
         """Say who comes: somebody new, or who came before."""
-        gap = self._absence + (luck * 4 * self._absence >> 16)
+        # A patient is known by a first arrival, which one arrival of the second block after it can
+        # come back to, one of the fourth and one of the sixth: so nobody is in two beds at once.
+        place = stay % self._absence
+        first_place = (place * SHUFFLE + 12345) % self._absence
+        blocks = 2 + 2 * (luck * 3 >> 16)
+        first_stay = stay - place - blocks * self._absence + first_place
         is_back = uniform(self._flow.seed, "return", stay) < RETURN_SHARE
         group = VISITORS[department]
-        person = np.where(is_back, stay - gap, stay) * 4 + group
+        person = np.where(is_back, first_stay, stay) * 4 + group
         first, second, gender, _ = lanes(draw(self._flow.seed, "person", person))
         # The higher of two numbers: older people come more often.
         years = YOUNGEST[group] + (np.maximum(first, second) * (OLDEST - YOUNGEST)[group] >> 16)
