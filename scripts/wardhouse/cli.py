@@ -13,6 +13,7 @@ from wardhouse.bench import bench_command
 from wardhouse.compaction import compact_command
 from wardhouse.ingest import ingest_command
 from wardhouse.sample import sample_command
+from wardhouse.simulate import app as simulate_app
 
 app = typer.Typer(
     name="wardhouse",
@@ -26,6 +27,7 @@ app.command("sample")(sample_command)
 app.command("bench")(bench_command)
 app.command("ingest")(ingest_command)
 app.command("compact")(compact_command)
+app.add_typer(simulate_app, name="simulate")
 
 
 def _fail(message: str) -> None:

@@ -320,7 +320,8 @@ def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, Feed
     feeds = {}
     for feed in soiled:
         columns = zip(*(numbers for name, _, *numbers in kinds if name == feed), strict=True)
-        feeds[feed] = FeedTruth(len(soiled[feed].row), *map(sum, columns))
+        sums = [sum(column) for column in columns]
+        feeds[feed] = FeedTruth(sum(sums), *sums)
     rows = [(feed, *vars(truth).values()) for feed, truth in feeds.items()]
     write_rows(truth_dir / "expected_feeds.csv", ["feed", "n_raw", *counts], rows)
     return feeds
@@ -337,6 +338,7 @@ class Area(StrEnum):
 
     hospital = "hospital"
     telehealth = "telehealth"
+    patient_flow = "patient_flow"
 
 
 def sample_command(
@@ -345,6 +347,9 @@ def sample_command(
     appointments: Annotated[
         int, typer.Option(min=1, help="How many appointments (telehealth).")
     ] = 600,
+    events: Annotated[
+        int, typer.Option(min=1, help="About how many events (patient flow).")
+    ] = 2200,
     out: Annotated[Path, typer.Option(help="Raw directory to write to.")] = Path("sample"),
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = DEFAULT_SEED,
     dirt: Annotated[float, typer.Option(min=0, help="Times the usual dirt; 0 is clean.")] = 1.0,
@@ -359,25 +364,37 @@ def sample_command(
     from rich.progress import Progress
     from rich.table import Table
 
+    from wardhouse.sample_patient_flow import PatientFlowDirt, generate_patient_flow
     from wardhouse.sample_telehealth import generate_telehealth
     from wardhouse.sample_telehealth_dirt import TelehealthDirt
+    from wardhouse.simulate_telehealth import AppointmentEventDirt
 
     console = Console()
     try:
         with Progress(console=console, transient=True) as bar:
-            task = bar.add_task(area.value.capitalize(), total=None)
+            task = bar.add_task(area.value.replace("_", " ").capitalize(), total=None)
 
             def told(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total)
 
+            if files > 1 and area is not Area.hospital:
+                raise ValueError("only the hospital's treatments feed comes in several files")
             if area is Area.hospital:
-                shares = _with_shares(Dirt().scaled(dirt), share or [])
+                shares = with_shares(Dirt().scaled(dirt), share or [])
                 summary = generate_hospital(out, treatments, seed, shares, files, told)
+            elif area is Area.patient_flow:
+                shares = with_shares(PatientFlowDirt().scaled(dirt), share or [])
+                summary = generate_patient_flow(out, events, seed, shares, progress=told)
             else:
-                if files > 1:
-                    raise ValueError("only the hospital's treatments feed comes in several files")
-                shares = _with_shares(TelehealthDirt().scaled(dirt), share or [])
-                summary = generate_telehealth(out, appointments, seed, shares, progress=told)
+                shares = with_shares(TelehealthDirt().scaled(dirt), share or [])
+                summary = generate_telehealth(
+                    out,
+                    appointments,
+                    seed,
+                    shares,
+                    progress=told,
+                    event_dirt=AppointmentEventDirt().scaled(dirt),
+                )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     table = Table("feed", title=f"{summary.raw_dir}, the truth in {summary.truth_dir}")
@@ -388,7 +405,7 @@ def sample_command(
     console.print(table)
 
 
-def _with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
+def with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
     """Set single shares from options such as `cost_blank=0.01`."""
     shares, kinds = {}, kinds_of(dirt)
     for option in options:

@@ -222,15 +222,22 @@ class Writer:
         with unfinished.open("wb") as target:
             target.write(head.encode())
             for block in blocks:
-                self._connection.register("block", block)
-                self._connection.sql(query).write_csv(
-                    str(self._scratch), header=False, sep="\x1f", quotechar="", escapechar=""
-                )
                 # The only accented letter is the one to be badly encoded.
-                lines = self._scratch.read_bytes().replace(b"\xc3\xa9", b"\xe9")
-                target.write(lines)
+                target.write(self.lines(query, block).replace(b"\xc3\xa9", b"\xe9"))
             target.write(tail.encode())
         unfinished.replace(path)
+
+    def lines(self, query: str, block: dict[str, np.ndarray]) -> bytes:
+        """Give the lines that the query makes of a block, each with its end."""
+        self._connection.register("block", block)
+        self._connection.sql(query).write_csv(
+            str(self._scratch), header=False, sep="\x1f", quotechar="", escapechar=""
+        )
+        return self._scratch.read_bytes()
+
+    def define(self, name: str, meaning: str) -> None:
+        """Give a macro another meaning."""
+        self._connection.execute(f"create or replace macro {name} as {meaning}")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""A deterministic, believable, dirty sample of the telehealth feeds, with the truth beside it."""
+"""A deterministic, believable, dirty sample of the telehealth feeds, with the truth beside it.
+
+The events tell what happened to the same appointments, a file a month.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,21 @@ from wardhouse.sample_telehealth_dirt import (
     PROVIDERS,
     TelehealthDirt,
 )
+from wardhouse.simulate_telehealth import (
+    DEFAULT_DIRT as DEFAULT_EVENT_DIRT,
+)
+from wardhouse.simulate_telehealth import (
+    EVENT_MESSAGES,
+    EVENTS,
+    LONGEST_LEAD,
+    OPENING,
+    QUARTER,
+    AppointmentEventDirt,
+    event_macros,
+    is_older,
+    soil_events,
+    timeline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,10 +52,12 @@ if TYPE_CHECKING:
     from wardhouse.sample_dirt import Soiled
     from wardhouse.sample_lines import Writer
     from wardhouse.sample_telehealth_population import Platform
+    from wardhouse.simulate_stream import Told
 
     Block = dict[str, np.ndarray]
 
 DEFAULT_DIRT = TelehealthDirt()
+OLDER_SHARE = 0.1  # of the appointments are told by producers that send no event_id
 
 
 @dataclass(frozen=True)
@@ -71,8 +91,9 @@ def generate_telehealth(
     dirt: TelehealthDirt = DEFAULT_DIRT,
     truth_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    event_dirt: AppointmentEventDirt = DEFAULT_EVENT_DIRT,
 ) -> TelehealthSummary:
-    """Write the telehealth platform's four feeds and the truth about them.
+    """Write the telehealth platform's feeds, the events of its appointments, and the truth.
 
     The same arguments give the same bytes. An earlier sample in the same place is overwritten.
 
@@ -88,7 +109,9 @@ def generate_telehealth(
     truth_dir : pathlib.Path, optional
         The truth goes to its folder `telehealth`; `out_dir / "truth"` by default.
     progress : callable, optional
-        Called with the records written so far and the records there will be.
+        Called with the records written so far and the records there will be, without events.
+    event_dirt : AppointmentEventDirt
+        Shares of dirt among the events.
 
     Returns
     -------
@@ -131,11 +154,12 @@ def generate_telehealth(
         _write_feeds(writer, raw_dir, platform, soiled, progress)
         _write_accepted(writer, truth_dir, platform, soiled[APPOINTMENTS])
     _write_planted(truth_dir, platform)
+    told = _write_events(raw_dir, platform, seed, event_dirt)
     return TelehealthSummary(
         n_appointments=appointments,
         n_patients=len(platform.age),
         n_providers=len(platform.specialty),
-        feeds=write_expected(truth_dir, soiled),
+        feeds=write_expected(truth_dir, soiled | {EVENTS: told}),
         dirt={kind: n for feed in FEEDS for kind, n in soiled[feed].counts.items()},
         raw_dir=raw_dir,
         truth_dir=truth_dir,
@@ -172,6 +196,40 @@ def _write_feeds(
         records = soiled[feed]
         blocks = (make(platform, records, cut) for cut in cuts(0, len(records.row)))
         writer.write(raw_dir / f"{feed}.csv", query, told(blocks), head=head)
+
+
+def _write_events(raw_dir: Path, platform: Platform, seed: int, dirt: AppointmentEventDirt) -> Told:
+    """Write what happened to the appointments, and count it by kind of dirt."""
+    import numpy as np
+
+    from wardhouse.sample_lines import open_writer
+    from wardhouse.sample_telehealth_population import FIRST_DAY
+    from wardhouse.simulate_stream import DAY, Told, Waiting, as_sent, take
+
+    folder = raw_dir / EVENTS
+    folder.mkdir(exist_ok=True)
+    for earlier in folder.glob("*.ndjson"):
+        earlier.unlink()
+    first = int(FIRST_DAY.astype("datetime64[ms]").astype(np.int64))
+    visit = vars(platform) | {
+        "appointment": np.arange(len(platform.patient)),
+        "slot_time": first + platform.day * DAY + OPENING + platform.slot * QUARTER,
+    }
+    events = timeline(visit, seed, LONGEST_LEAD)
+    events["is_older"] = is_older(events["appointment"], seed, OLDER_SHARE)
+    waiting = Waiting(0, None)
+    waiting.add(soil_events(events, dirt, seed))
+    events = waiting.due(np.iinfo(np.int64).max)
+    told = Told(AppointmentEventDirt)
+    told.add(events)
+    sizes = len(platform.patient) + 1, len(platform.specialty) + 1, len(platform.age) + 1
+    month = events["delivery"].astype("datetime64[ms]").astype("datetime64[M]")
+    with open_writer(event_macros(seed, *sizes)) as writer:
+        for one in np.unique(month):
+            block = take(events, month == one)
+            lines = writer.lines(f"select line from ({EVENT_MESSAGES})", block)  # noqa: S608
+            (folder / f"{one}.ndjson").write_bytes(as_sent(lines))
+    return told
 
 
 def _appointments(platform: Platform, soiled: Soiled, cut: slice) -> Block:

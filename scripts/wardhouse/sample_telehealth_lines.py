@@ -262,6 +262,14 @@ PATIENT_LINES = """
 
 def telehealth_macros(platform: Platform) -> dict[str, str]:
     """Name the codes, the ids and the words."""
+    n_appointments = len(platform.patient) + 1  # and the one that nobody logged
+    return {f"{kind}()": str(code) for kind, code in CODES.items()} | word_macros(
+        n_appointments, len(platform.specialty) + 1, len(platform.age) + 1
+    )
+
+
+def word_macros(n_appointments: int, n_providers: int, n_patients: int) -> dict[str, str]:
+    """Name the ids of so many, and the words."""
 
     def identifier(letters: str, what: str, n: int, digits: int) -> str:
         return f"'{letters}' || lpad(({what} + 1)::varchar, {max(digits, len(str(n)))}, '0')"
@@ -279,17 +287,12 @@ def telehealth_macros(platform: Platform) -> dict[str, str]:
         "state_name": STATES,
         "gender_name": GENDERS,
     }
-    n_appointments = len(platform.patient) + 1  # and the one that nobody logged
-    return (
-        {f"{kind}()": str(code) for kind, code in CODES.items()}
-        | {f"{name}(code)": f"({values})[code::integer + 1]" for name, values in words.items()}
-        | {
-            "moment(day, minutes)": f"timestamp '{FIRST_DAY}'"
-            " + to_days(day::integer) + to_minutes(minutes::bigint)",
-            "day_text(day)": "strftime(moment(day, 0), '%Y-%m-%d')",
-            "appointment_id(row)": identifier("APT", "row", n_appointments, 6),
-            "feedback_id(row)": identifier("FB", "row", n_appointments, 6),
-            "provider_id(row)": identifier("PROV", "row", len(platform.specialty) + 1, 4),
-            "patient_id(row)": identifier("PAT", "row", len(platform.age) + 1, 6),
-        }
-    )
+    return {f"{name}(code)": f"({values})[code::integer + 1]" for name, values in words.items()} | {
+        "moment(day, minutes)": f"timestamp '{FIRST_DAY}'"
+        " + to_days(day::integer) + to_minutes(minutes::bigint)",
+        "day_text(day)": "strftime(moment(day, 0), '%Y-%m-%d')",
+        "appointment_id(row)": identifier("APT", "row", n_appointments, 6),
+        "feedback_id(row)": identifier("FB", "row", n_appointments, 6),
+        "provider_id(row)": identifier("PROV", "row", n_providers, 4),
+        "patient_id(row)": identifier("PAT", "row", n_patients, 6),
+    }

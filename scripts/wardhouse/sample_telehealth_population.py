@@ -44,6 +44,7 @@ ISSUES = [
 GENDERS = ["Female", "Male", "Other"]
 STATES = ["AZ", "CA", "CO", "FL", "IL", "MA", "NY", "OH", "OR", "PA", "TX", "WA"]
 
+WEEKDAYS = np.array([12, 11, 10, 10, 9, 3, 2])  # appointments of a day from Monday, relatively
 EVENING_SLOT = 36  # 17:00, in quarters of an hour from 08:00
 SLOTS = 48
 
@@ -126,10 +127,12 @@ def populate(appointments: int, seed: int) -> Platform:
     -------
     Platform
     """
-    providers = _providers(max(len(SPECIALTIES), round(24 * (appointments / 600) ** 0.5)), seed)
-    patients = _patients(max(1, round(appointments / 4)), seed)
+    providers = describe_providers(
+        max(len(SPECIALTIES), round(24 * (appointments / 600) ** 0.5)), seed
+    )
+    patients = describe_patients(max(1, round(appointments / 4)), seed)
     booked = _bookings(appointments, providers, patients, seed)
-    went = _visits(booked, providers, patients, seed)
+    went = visits(np.arange(appointments), booked, providers, patients, seed)
     said = _answers(booked | went, providers, seed)
     return Platform(**providers, **patients, **booked, **went, **said)
 
@@ -143,7 +146,7 @@ def _percent(lane: np.ndarray) -> np.ndarray:
     return _pick(lane, 100)
 
 
-def _providers(n: int, seed: int) -> dict[str, np.ndarray]:
+def describe_providers(n: int, seed: int) -> dict[str, np.ndarray]:
     """Describe the providers; every specialty has its part of them."""
     bits = draw(seed, "provider", n)
     years, hours, price, place = lanes(bits)
@@ -160,7 +163,7 @@ def _providers(n: int, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def _patients(n: int, seed: int) -> dict[str, np.ndarray]:
+def describe_patients(n: int, seed: int) -> dict[str, np.ndarray]:
     """Describe the patients: aged 12 to 89, one in four uninsured, one in ten unreliable."""
     first, second, gender, insured = lanes(draw(seed, "patient", n))
     reliable, registered, _, _ = lanes(draw(seed, "habits", n))
@@ -177,7 +180,7 @@ def _bookings(
     n: int, providers: dict[str, np.ndarray], patients: dict[str, np.ndarray], seed: int
 ) -> dict[str, np.ndarray]:
     """Book appointments, and tell the chance that each is missed: all of it known at booking."""
-    n_patients, n_providers = len(patients["age"]), len(providers["specialty"])
+    n_patients = len(patients["age"])
     rows = np.arange(n)
     # There may be more patients than 16 bits can tell apart.
     patient = (draw(seed, "who", n) >> np.uint64(32)) * np.uint64(n_patients) >> np.uint64(32)
@@ -185,13 +188,45 @@ def _bookings(
     # Every patient comes once.
     first_rows = np.arange(n_patients) * n // n_patients
     patient[first_rows] = np.argsort(draw(seed, "first visit", n_patients), kind="stable")
+    slot = _pick(lanes(draw(seed, "when", rows))[0], SLOTS)
+    daily = np.cumsum(_day_weights())
+    return {
+        "day": np.searchsorted(daily, rows * daily[-1] // n, side="right"),
+        **book(rows, patient, slot, providers, patients, seed),
+    }
+
+
+def book(
+    rows: np.ndarray,
+    patient: np.ndarray,
+    slot: np.ndarray,
+    providers: dict[str, np.ndarray],
+    patients: dict[str, np.ndarray],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Say with whom, for what and on which device n patients book an appointment.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray, shape (n,)
+        Row numbers of the appointments.
+    patient, slot : numpy.ndarray, shape (n,)
+        Row number of the patient, and quarter of an hour from 08:00.
+    providers, patients : dict of str to numpy.ndarray
+        As `describe_providers` and `describe_patients` give them.
+    seed : int
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (n,)
+        Attributes of `Platform` that are known at booking, without the day.
+    """
+    n_patients, n_providers = len(patients["age"]), len(providers["specialty"])
     family = _pick(lanes(draw(seed, "family provider", n_patients))[0], n_providers)
     habit = _pick(lanes(draw(seed, "device", n_patients))[0], len(DEVICES))
-    loyal, other, usual, another = lanes(draw(seed, "with whom", n))
-    slot, kind, system, browser = lanes(draw(seed, "when", n))
-    daily = np.cumsum(_day_weights())
+    loyal, other, usual, another = lanes(draw(seed, "with whom", rows))
+    _, kind, system, browser = lanes(draw(seed, "when", rows))
     device = np.where(_percent(usual) < 80, habit[patient], _pick(another, len(DEVICES)))
-    slot = _pick(slot, SLOTS)
     age = patients["age"][patient]
     risk = (
         2
@@ -203,7 +238,6 @@ def _bookings(
     return {
         "patient": patient,
         "provider": np.where(_percent(loyal) < 60, family[patient], _pick(other, n_providers)),
-        "day": np.searchsorted(daily, rows * daily[-1] // n, side="right"),
         "slot": slot,
         "type_code": _pick(kind, len(TYPES)),
         "device": device,
@@ -217,19 +251,19 @@ def _day_weights() -> np.ndarray:
     """Weigh the days: busy Mondays, quiet weekends. Shape (days,), int64."""
     days = np.arange(FIRST_DAY, LAST_DAY + 1)
     weekday = (days.astype(np.int64) + 3) % 7  # the epoch was a Thursday
-    return np.array([12, 11, 10, 10, 9, 3, 2])[weekday]
+    return WEEKDAYS[weekday]
 
 
-def _visits(
+def visits(
+    rows: np.ndarray,
     booked: dict[str, np.ndarray],
     providers: dict[str, np.ndarray],
     patients: dict[str, np.ndarray],
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Tell what became of the appointments."""
-    n = len(booked["patient"])
-    missed, called_off, connection, trouble = lanes(draw(seed, "visit", n))
-    which, wait, length, noted = lanes(draw(seed, "course", n))
+    """Tell what became of appointments with these row numbers, booked as `book` says."""
+    missed, called_off, connection, trouble = lanes(draw(seed, "visit", rows))
+    which, wait, length, noted = lanes(draw(seed, "course", rows))
     device = booked["device"]
     called_off = _percent(called_off)
     status = np.select(

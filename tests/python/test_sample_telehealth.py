@@ -10,9 +10,12 @@ from typer.testing import CliRunner
 from wardhouse import cli, sample
 from wardhouse.sample_telehealth import generate_telehealth
 from wardhouse.sample_telehealth_dirt import APPOINTMENTS, FEEDS, KINDS, TelehealthDirt
+from wardhouse.simulate_telehealth import EVENTS, AppointmentEventDirt
+from wardhouse.simulate_telehealth import KINDS as EVENT_KINDS
 
 ROOT = Path(__file__).parents[2]
 CLEAN = TelehealthDirt().scaled(0)
+CLEAN_EVENTS = AppointmentEventDirt().scaled(0)
 
 
 def files(folder):
@@ -43,7 +46,10 @@ def visits(larger):
 def test_shipped_sample_is_what_the_generator_writes(default):
     assert files(ROOT / "seeds/sample/telehealth") == files(default.raw_dir)
     assert files(ROOT / "tests/truth/telehealth") == files(default.truth_dir)
-    assert sum(map(len, files(default.raw_dir).values())) < 300_000
+    sizes = {name: len(content) for name, content in files(default.raw_dir).items()}
+    events = sum(size for name, size in sizes.items() if name.startswith(EVENTS))
+    assert sum(sizes.values()) - events < 300_000
+    assert events < 800_000
 
 
 def test_blocks_do_not_change_a_byte(default, tmp_path, monkeypatch):
@@ -64,17 +70,21 @@ def test_every_kind_of_dirt_is_in_the_shipped_sample(default):
     assert default.dirt.keys() == KINDS.keys()
     assert min(default.dirt.values()) >= 1
     by_kind = pd.read_csv(default.truth_dir / "expected_dirt.csv")
-    assert set(by_kind["kind"]) == KINDS.keys() | {"clean"}
+    assert set(by_kind["kind"]) == KINDS.keys() | EVENT_KINDS.keys() | {"clean"}
+    of_events = by_kind[by_kind.feed == EVENTS]
+    assert set(of_events["kind"]) == EVENT_KINDS.keys() | {"clean"}
 
 
 def test_the_warehouse_makes_of_every_record_what_the_truth_says(sample, default):
-    assert {
+    told = {
         feed: counts
         for feed, *counts in sample.query(
             "select feed, n_raw, n_accepted, n_rejected, n_duplicates "
             "from quality.feed_reconciliation where area = 'telehealth' and n_files > 0"
         )
-    } == {feed: list(vars(default.feeds[feed]).values()) for feed in FEEDS}
+    }
+    assert told.keys() >= set(FEEDS)
+    assert told == {feed: list(vars(default.feeds[feed]).values()) for feed in told}
 
 
 def test_accepted_appointments_read_as_the_truth_says(sample, default):
@@ -114,7 +124,7 @@ def test_inferred_members_are_those_that_nobody_describes(sample):
 
 
 def test_no_dirt_is_clean(tmp_path):
-    clean = generate_telehealth(tmp_path, 600, dirt=CLEAN)
+    clean = generate_telehealth(tmp_path, 600, dirt=CLEAN, event_dirt=CLEAN_EVENTS)
     assert clean.dirt == {}
     assert all(feed.n_raw == feed.n_accepted for feed in clean.feeds.values())
 
