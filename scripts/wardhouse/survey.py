@@ -352,7 +352,8 @@ class _JsonText:
             if (nul := block.find(b"\0")) >= 0:
                 return _nul_problem(line + block.count(b"\n", 0, nul))
             try:
-                if decoder.getstate()[0] or not block.isascii():
+                # Of a file of lines, DuckDB refuses the badly encoded ones by themselves.
+                if not self.is_by_line and (decoder.getstate()[0] or not block.isascii()):
                     decoder.decode(block)
             except UnicodeDecodeError as error:
                 return Problem(line + block.count(b"\n", 0, error.start), "not valid UTF-8")
@@ -368,7 +369,7 @@ class _JsonText:
             return Problem(line, "not valid UTF-8: ends inside a character")
         if head:
             self.layout = _json_layout(head, self.is_by_line)
-            if head[:1] not in (b"[", b"{"):
+            if not self.is_by_line and head[:1] not in (b"[", b"{"):
                 return Problem(None, "neither a JSON array nor a JSON object")
         if self.layout == "ndjson" and long_line:
             return Problem(long_line, f"line longer than {MAX_LINE_BYTES:,} bytes")
@@ -380,9 +381,9 @@ class _JsonText:
 
 def _json_layout(head: bytes, is_by_line: bool) -> Layout:
     """Layout by the first two lines: a line that is an object by itself means NDJSON."""
-    if head.startswith(b"["):
-        return "array"
     lines = [line for line in head.split(b"\n", 16)[:16] if line.strip()][:2]
+    if head.startswith(b"[") and not (is_by_line and any(map(_is_object, lines[1:]))):
+        return "array"
     return "ndjson" if is_by_line or (len(lines) == 2 and any(map(_is_object, lines))) else "object"
 
 
