@@ -403,8 +403,8 @@ def _until_asked_to_stop() -> Iterator[threading.Event]:
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Write NDJSON files, one a day, to DIRECTORY/<area>/<feed>/<day>.ndjson. "
-        "They grow while the stream runs; the directory can be a raw directory of wardhouse.",
+        help="Write NDJSON files, one a day, in this directory's folder for the area and in it one "
+        "for the feed. They grow while the stream runs; wardhouse can build from the directory.",
         metavar="DIRECTORY",
     ),
 ]
@@ -412,13 +412,17 @@ Stdout = Annotated[bool, typer.Option("--stdout", help="Write the events to stan
 Kafka = Annotated[
     str | None,
     typer.Option(
-        help="Send to this Kafka cluster. Further settings of librdkafka, such as SASL and TLS, "
-        "come from the environment: WARDHOUSE_KAFKA_SECURITY_PROTOCOL is security.protocol.",
+        help="Send to this Kafka cluster. SASL, TLS and whatever else librdkafka can be told come "
+        "from the environment: for sasl.username set WARDHOUSE_KAFKA_ followed by SASL_USERNAME.",
         metavar="HOST:PORT",
     ),
 ]
 Rate = Annotated[
-    float, typer.Option(help="Messages a second of simulated time, on average over the duration.")
+    float,
+    typer.Option(
+        help="Messages a second of simulated time, on average over the duration, or over the first "
+        "day or week of a stream without end."
+    ),
 ]
 Duration = Annotated[
     str | None,

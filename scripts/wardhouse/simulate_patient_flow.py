@@ -150,7 +150,8 @@ class PatientFlow:
     Attributes
     ----------
     rate : float
-        Mean messages a second of simulated time.
+        Mean messages a second of simulated time; of a stream without end that is too fast to
+        start with full beds, on its first day.
     start : int
         When the recording begins, milliseconds since 1970 in UTC.
     stop : int or None
@@ -252,9 +253,12 @@ class _Hospitals:
         steady = 3600 * flow.rate / _messages_per_stay(flow, self._departments)
         warm_up = min(LONGEST_STAY, int(WARM_UP_STAYS / steady * HOUR))
         self.opened = (flow.start - warm_up) // MINUTE * MINUTE
-        if flow.stop is not None and flow.stop - flow.start < 2 * LONGEST_STAY:
-            wanted = flow.rate * (flow.stop - flow.start) / SECOND
-            steady = wanted / self._messages_told(rates)
+        # The beds of a fast stream fill while it runs: its rate is right on average at first.
+        measured = flow.start + DAY if warm_up < LONGEST_STAY else None
+        measured = flow.stop or measured
+        if measured is not None and measured - flow.start < 2 * LONGEST_STAY:
+            wanted = flow.rate * (measured - flow.start) / SECOND
+            steady = wanted / self._messages_told(rates, measured)
         self.step_minutes = step_minutes(steady)
         self._arrivals = Arrivals(steady * rates.sum(1), flow.seed)
         self._mix = np.cumsum(rates, axis=1) / rates.sum(1, keepdims=True)
@@ -270,11 +274,11 @@ class _Hospitals:
         self._beds = {name: np.empty(0, np.int64) for name in ("group", "free_from", "bed")}
         self._n_beds = np.zeros(flow.hospitals * len(NAMES), np.int64)
 
-    def _messages_told(self, rates: np.ndarray) -> float:
+    def _messages_told(self, rates: np.ndarray, stop: int) -> float:
         """Expect messages between start and stop if one patient arrived an hour on average."""
         from scipy.special import ndtr
 
-        start, stop = self._flow.start, self._flow.stop
+        start = self._flow.start
         # The middles of short spans of time, before and in the recording.
         before, during = (
             begin + (np.arange(2000) + 0.5) * (end - begin) / 2000
