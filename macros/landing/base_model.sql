@@ -8,7 +8,7 @@
                  'reject' none can be told newest, all go to quarantine (events)
     newest_by    a column; where two contents are equally new, all go to quarantine
     identified_by  a record in which all of these are null is never a duplicate
-    follow_by    the column by which incremental models follow what changes here
+    follow_by    the column, or expression, by which incremental models follow what changes here
 #}
 {% macro base_model(
     key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash'
@@ -114,7 +114,7 @@
         where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
     {% elif load_scope(feed) == 'partial' %}
         create or replace temporary table forgotten_records as
-        select {{ (group + [follow_by]) | unique | join(', ') }}
+        select {{ group | join(', ') }}, {{ follow_by }} as changed_key
         from {{ this }}
         where source_file in ({{ gone_files(feed) }});
         delete from {{ this }}
@@ -288,7 +288,7 @@
     {% set scope = load_scope(feed) %}
     {% if scope == 'partial' %}
         {% set changed %}
-            select {{ follow_by }} from forgotten_records
+            select changed_key from forgotten_records
             union
             select {{ follow_by }} from {{ this }}
             where source_file in ({{ stale_files(feed.area, feed.feed) }})

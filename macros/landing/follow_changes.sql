@@ -3,10 +3,10 @@
     values of a column stand in rows that are new, gone or other than before. A follower remembers
     the last load of each column that it has taken in; where it missed one, it starts anew.
 
-    key         the follower's column that the published values are values of
+    key         the follower's column, or expression, that the published values are values of
     follows     what it follows, as '<model>.<column>'
     rebuilt_by  the same, of which any change starts the follower anew
-    publishes   its own columns by which others follow it in turn
+    publishes   its own columns, or expressions, by which others follow it in turn
 #}
 {% macro follow_changes(key, follows, rebuilt_by=[], publishes=[]) %}
     {{ config(
@@ -25,9 +25,8 @@
 {% macro only_changed(column=none) -%}
     {%- if is_incremental() -%}
         {%- set pending = pending_changes() if execute else 'all' -%}
-        {%- set key = model.config.meta.key -%}
         {%- if pending == 'some' -%}
-            where {{ column or key }} in (select {{ key }} from changed_keys)
+            where {{ column or model.config.meta.key }} in (select changed_key from changed_keys)
         {%- elif pending == 'none' -%}
             where false
         {%- endif -%}
@@ -39,8 +38,8 @@
 {% macro followed_relations() -%}
     {%- set meta = model.config.meta -%}
     select unnest([
-        {%- for relation in meta.follows %}{relation: '{{ relation }}', is_keyed: true},{% endfor -%}
-        {%- for relation in meta.rebuilt_by %}{relation: '{{ relation }}', is_keyed: false},{% endfor -%}
+        {%- for relation in meta.follows %}{relation: {{ sql_text(relation) }}, is_keyed: true},{% endfor -%}
+        {%- for relation in meta.rebuilt_by %}{relation: {{ sql_text(relation) }}, is_keyed: false},{% endfor -%}
     ], recursive := true)
 {%- endmacro %}
 
@@ -85,7 +84,7 @@
         delete from {{ this }}
     {% elif pending == 'some' %}
         create or replace temporary table changed_keys as
-        select {{ meta.key }} from {{ this }} where false;
+        select {{ meta.key }} as changed_key from {{ this }} where false;
         insert into changed_keys
         select distinct changes.changed_key
         from landing.changes
@@ -97,10 +96,14 @@
             and followed.follower = '{{ model.name }}';
         {% if meta.publishes %}
             create or replace temporary table forgotten_keys as
-            select {{ meta.publishes | join(', ') }}
-            from {{ this }} semi join changed_keys using ({{ meta.key }});
+            select
+                {% for column in meta.publishes %}
+                {{ column }} as key_{{ loop.index }}{{ ',' if not loop.last }}
+                {% endfor %}
+            from {{ this }}
+            where {{ meta.key }} in (select changed_key from changed_keys);
         {% endif %}
-        delete from {{ this }} where {{ meta.key }} in (select {{ meta.key }} from changed_keys)
+        delete from {{ this }} where {{ meta.key }} in (select changed_key from changed_keys)
     {% endif %}
 {% endmacro %}
 
@@ -112,8 +115,8 @@
     {% if pending == 'none' %}{{ return('') }}{% endif %}
     {% for column in meta.publishes %}
         {{ publish_changes(column, (
-            'select ' ~ column ~ ' from forgotten_keys union select ' ~ column ~ ' from ' ~ this
-            ~ ' semi join changed_keys using (' ~ meta.key ~ ')'
+            'select key_' ~ loop.index ~ ' from forgotten_keys union select ' ~ column ~ ' from '
+            ~ this ~ ' where ' ~ meta.key ~ ' in (select changed_key from changed_keys)'
         ) if pending == 'some' else none) }};
     {% endfor %}
     drop table if exists forgotten_keys; drop table if exists changed_keys;
@@ -134,14 +137,14 @@
     one, that all is new. So many changes that reading all anew is cheaper are published as all.
 #}
 {% macro publish_changes(column, changed=none) %}
-    {% set relation = model.name ~ '.' ~ column %}
+    {% set relation = sql_text(model.name ~ '.' ~ column) %}
     {% if changed %}
         create or replace temporary table published_keys as
         select * from ({{ changed }}) as changed (changed_key) where changed_key is not null;
     {% endif %}
     insert into landing.loads by name
     select
-        '{{ relation }}' as relation,
+        {{ relation }} as relation,
         coalesce(max(load_number), 0) + 1 as load_number,
         {% if changed %}
             (select count(*) from published_keys) > 0.2 * (select count(*) from {{ this }})
@@ -149,24 +152,24 @@
             true
         {% endif %} as is_complete
     from landing.loads
-    where relation = '{{ relation }}';
+    where relation = {{ relation }};
     {% if changed %}
         insert into landing.changes by name
         select loads.relation, loads.load_number, published_keys.changed_key
         from published_keys
         cross join landing.loads
         where
-            loads.relation = '{{ relation }}' and not loads.is_complete
+            loads.relation = {{ relation }} and not loads.is_complete
             and loads.load_number = (
-                select max(load_number) from landing.loads where relation = '{{ relation }}'
+                select max(load_number) from landing.loads where relation = {{ relation }}
             );
         drop table published_keys;
     {% endif %}
     -- What every follower has taken in, nobody needs any more.
     delete from landing.changes
-    where relation = '{{ relation }}' and load_number <= ({{ taken_in(relation) }});
+    where relation = {{ relation }} and load_number <= ({{ taken_in(relation) }});
     delete from landing.loads
-    where relation = '{{ relation }}' and load_number < ({{ taken_in(relation) }})
+    where relation = {{ relation }} and load_number < ({{ taken_in(relation) }})
 {% endmacro %}
 
 
@@ -175,5 +178,5 @@
     select coalesce(min(followed.load_number), max(loads.load_number))
     from landing.loads
     left join landing.followed using (relation)
-    where loads.relation = '{{ relation }}'
+    where loads.relation = {{ relation }}
 {%- endmacro %}

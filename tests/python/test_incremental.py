@@ -14,10 +14,11 @@ TREATMENTS, DOCTORS, FEEDBACK = "patients_data_with_doctor", "doctors_info", "pa
 HEADER = "treatment_id,patient_id,doctor_id,treatment_type,treatment_cost,room_cost,treatment_date"
 # What tells of the run and not of the data: clocks, run ids, and what snapshots take from clocks.
 RUN_COLUMNS = re.compile(r"fitted_at|landed_at|run_id|dbt_.*")
-# Tables that speak of builds: their durations, their sizes, the alerts drawn from them, what they
-# had to read, and who has taken in what.
+# Tables that speak of builds: their durations, sizes and fits, the alerts drawn from them, what
+# they had to read, and who has taken in what.
 OF_BUILDS = re.compile(
     r"landing\.(builds|node_runs|row_counts|surveys|fresh_.*|loads|changes|followed)"
+    r"|ml\.model_runs"
     r"|quality\.(builds|node_runs|row_counts|row_count_anomalies|alerts|alert_metrics.*)"
 )
 # The hospital's part of the graph, which every area shares in kind.

@@ -1,11 +1,11 @@
 -- No feed lists departments: they are those that events mention. One that no spelling of the seed
 -- stands for is an inferred member.
-with stays as (
+with mentioned as (
     select
         department_key,
         hospital_id,
         department
-    from {{ ref('fct_patient_stays') }}
+    from {{ ref('fct_department_hour_flows') }}
     group by department_key, hospital_id, department
 ),
 
@@ -16,14 +16,14 @@ known as (
 
 final as (
     select
-        stays.department_key,
-        stays.hospital_id,
-        stays.department,
+        mentioned.department_key,
+        mentioned.hospital_id,
+        mentioned.department,
         {{ assigning_authority('patient_flow', 'hospital') }} as assigning_authority,
         known.department is null as is_inferred
-    from stays
+    from mentioned
     -- A department is known once.
-    left join known on stays.department = known.department
+    left join known on mentioned.department = known.department
 )
 
 select * from final

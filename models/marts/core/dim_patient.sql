@@ -1,10 +1,24 @@
 -- The hospital has no patient feed: its patients are those its treatments and surveys mention.
+{{ follow_changes(
+    'patient_key', ['dim_patient_patient_flow.patient_key'],
+    rebuilt_by=[
+        'base_hospital__patients_data_with_doctor.record_hash',
+        'base_hospital__patient_feedback.record_hash',
+        'base_telehealth__patients.record_hash',
+        'base_telehealth__patient_feedback.record_hash',
+        'base_telehealth__appointment_logs.record_hash',
+        'base_telehealth__appointment_events.hash(appointment_id)',
+    ],
+) }}
+
 with treated as (
     select distinct patient_key, patient_id from {{ ref('fct_patient_provider_treatments') }}
+    {{ only_changed() }}
 ),
 
 surveyed as (
     select patient_key, patient_id from {{ ref('fct_patient_feedback_totals') }}
+    {{ only_changed() }}
 ),
 
 hospital as (
@@ -22,6 +36,7 @@ telehealth as (
         *,
         {{ assigning_authority('telehealth', 'patient') }} as assigning_authority
     from {{ ref('dim_patient_telehealth') }}
+    {{ only_changed() }}
 ),
 
 patient_flow as (
@@ -29,6 +44,7 @@ patient_flow as (
         *,
         {{ assigning_authority('patient_flow', 'patient') }} as assigning_authority
     from {{ ref('dim_patient_patient_flow') }}
+    {{ only_changed() }}
 ),
 
 final as (

@@ -1,6 +1,8 @@
 -- Patient flow's part of dim_patient: what the newest of a patient's stays tells of the person.
 -- Whom nothing is told of is an inferred member.
-{{ config(materialized='view') }}
+{{ follow_changes(
+    'patient_key', ['fct_patient_stays.patient_key'], publishes=['patient_key'],
+) }}
 
 with stays as (
     select
@@ -8,6 +10,7 @@ with stays as (
         row_number() over (partition by patient_key order by admitted_at, patient_stay_key)
             as stay_number
     from {{ ref('fct_patient_stays') }}
+    {{ only_changed() }}
 ),
 
 final as (

@@ -1,7 +1,5 @@
 -- The telehealth platform's part of dim_patient. Whom only its facts mention is an inferred
 -- member.
-{{ config(materialized='view') }}
-
 with described as (
     select * from {{ ref('stg_telehealth__patients') }}
 ),

@@ -1,7 +1,13 @@
 -- What happened to an appointment, in order of time. A rescheduling opens a further attempt: who
 -- logged in before it did so in vain. Whom an event does not name, the appointment may tell.
+{{ follow_changes('hash(appointment_id)', [
+    'base_telehealth__appointment_events.hash(appointment_id)',
+    'fct_appointments.hash(appointment_id)',
+]) }}
+
 with events as (
     select * from {{ ref('stg_telehealth__appointment_events') }}
+    {{ only_changed() }}
 ),
 
 appointments as (

@@ -1,6 +1,9 @@
 -- Follows staging by record hash, and keeps the appointment's own identifier as its key, as
 -- fct_treatments does.
-{{ follow_changes('record_hash', ['base_telehealth__appointment_logs.record_hash']) }}
+{{ follow_changes(
+    'record_hash', ['base_telehealth__appointment_logs.record_hash'],
+    publishes=['hash(appointment_id)'],
+) }}
 
 with appointments as (
     select * from {{ ref('stg_telehealth__appointments') }}

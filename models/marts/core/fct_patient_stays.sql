@@ -1,7 +1,16 @@
 -- A stay is told by one or more events. What a later event says stands; what it does not say is
 -- known from an earlier one.
+{{ follow_changes(
+    'patient_stay_key', ['base_patient_flow__patient_events.patient_stay_key'],
+    publishes=[
+        'patient_key', hour_cell('department_key', 'admitted_at'),
+        hour_cell('department_key', 'discharged_at'),
+    ],
+) }}
+
 with events as (
     select * from {{ ref('stg_patient_flow__patient_events') }}
+    {{ only_changed() }}
 ),
 
 numbered as (

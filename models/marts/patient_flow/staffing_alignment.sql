@@ -26,7 +26,9 @@ shifts as (
         sum(hours.n_admissions)::bigint as n_admissions,
         sum(hours.census_hours) / sum(hours.n_hours) as mean_census,
         max(hours.census_hours / hours.n_hours) as highest_census,
-        arg_max(hours.hour_of_day, hours.census_hours / hours.n_hours) as peak_hour_of_day
+        first(
+            hours.hour_of_day order by hours.census_hours / hours.n_hours desc, hours.hour_of_day
+        ) as peak_hour_of_day
     from hours
     -- An hour of the day is in one shift at most: a test counts the hours.
     left join plans

@@ -1,6 +1,8 @@
 -- An event is accepted when it names a patient, a hospital, a department and an admission time.
 -- What names no event_id is identified by its content, so that told twice it counts once.
-{{ base_model(key=['event_id'], on_conflict='newest', newest_by='event_time') }}
+{{ base_model(
+    key=['event_id'], on_conflict='newest', newest_by='event_time', follow_by='patient_stay_key'
+) }}
 
 {% set area, feed = 'patient_flow', 'patient_events' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}

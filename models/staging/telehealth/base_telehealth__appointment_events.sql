@@ -1,7 +1,10 @@
 -- An event is accepted when it names an appointment, a moment and a known type. Who was there may be
 -- unknown. Producers that give no event_id mean one event by one content. When and where a message
 -- came in is no part of what it says: the same event delivered twice is a duplicate.
-{{ base_model(key=['event_id'], on_conflict='newest', newest_by='occurred_at') }}
+{{ base_model(
+    key=['event_id'], on_conflict='newest', newest_by='occurred_at',
+    follow_by='hash(appointment_id)'
+) }}
 
 {% set area, feed = 'telehealth', 'appointment_events' %}
 {% set date_order = feed_option(area, feed, 'date_order', var('date_order')) %}

@@ -1,0 +1,68 @@
+-- What came and went in an hour of a department. Waits count where patients arrive, stays where they
+-- leave: an hour, once told, does not change when somebody leaves later. Sums are of decimals, which
+-- no order of rows can change. A stay whose admission is not credible counts as such and no more.
+{{ follow_changes(
+    hour_cell('department_key', 'hour_at'), [
+        'fct_patient_stays.' ~ hour_cell('department_key', 'admitted_at'),
+        'fct_patient_stays.' ~ hour_cell('department_key', 'discharged_at'),
+    ],
+) }}
+{% set flows = [
+    ('admissions', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
+    ('discharges', 'discharged_at', 'length_of_stay_hours', 'is_stay_credible'),
+] %}
+
+with stays as (
+    select * from {{ ref('fct_patient_stays') }}
+),
+
+{% for flow, moment, measure, condition in flows %}
+{{ flow }}_changed as (
+    select
+        *,
+        date_trunc('hour', {{ moment }}) as hour_at
+    from stays
+    {{ only_changed(hour_cell('department_key', moment)) }}
+),
+
+{{ flow }} as (
+    select
+        department_key,
+        hour_at,
+        any_value(hospital_id) as hospital_id,
+        any_value(department) as department,
+        count(*) filter ({{ condition }}) as n_{{ flow }},
+        count(*) filter (not {{ condition }}) as n_not_credible,
+        count(*) filter (is_stay_credible) as n_of_known_end,
+        count({{ measure }}) filter ({{ condition }}) as n_known,
+        sum({{ measure }}) filter ({{ condition }}) as total,
+        sum({{ measure }} * {{ measure }}) filter ({{ condition }}) as square_total,
+        quantile_cont({{ measure }}::double, [0.5, 0.9]) filter ({{ condition }}) as quantiles,
+        -- A discharge that its event announces for later has not happened yet.
+        max({{ moment }}) filter (
+            {{ condition }} and {{ moment }} <= coalesce(last_event_at, {{ moment }})
+        ) as last_known_at
+    from {{ flow }}_changed
+    where hour_at is not null
+    group by department_key, hour_at
+),
+{% endfor %}
+
+final as (
+    select
+        department_key, hour_at,
+        coalesce(admissions.hospital_id, discharges.hospital_id) as hospital_id,
+        coalesce(admissions.department, discharges.department) as department,
+        coalesce(n_admissions, 0) as n_admissions,
+        coalesce(admissions.n_not_credible, 0) as n_admissions_not_credible,
+        coalesce(n_admissions - admissions.n_of_known_end, 0) as n_end_unknown,
+        coalesce(n_discharges, 0) as n_discharges,
+        greatest(admissions.last_known_at, discharges.last_known_at) as last_known_at,
+        {{ hour_columns('admissions', 'wait_minutes', 'wait') }},
+        {{ hour_columns('discharges', 'length_of_stay_hours', 'stay') }}
+    from admissions
+    -- One row per department and hour on each side.
+    full outer join discharges using (department_key, hour_at)
+)
+
+select * from final
