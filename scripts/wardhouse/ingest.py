@@ -184,6 +184,7 @@ class Ingest:
         self._lag_at = 0.0
         self._last_landed_at: float | None = None
         self._last_problem = ""
+        self._told_at = 0.0
         self._stop = threading.Event()
         self._compactor: Any = None
 
@@ -340,6 +341,7 @@ class Ingest:
             self._drop(held, held.end)
         for key in continued:
             self.counts.n_continued += 1
+            self._on_problem(f"{key}: another ingester landed first, reading on after that")
             if self._metrics:
                 self._metrics.continued.labels(*self._labels(key)).inc()
         if continued:
@@ -423,8 +425,10 @@ class Ingest:
     def tell(self, message: str, kind: str) -> None:
         """Count and report what went wrong and is being mended (any thread)."""
         self._count_error(kind)
-        self._last_problem = message
-        self._on_problem(message)
+        now = time.monotonic()
+        if message != self._last_problem or now > self._told_at + REPORT_SECONDS:
+            self._last_problem, self._told_at = message, now
+            self._on_problem(message)
 
 
 def feed_folder(raw_dir: Path, feed: str) -> Path:

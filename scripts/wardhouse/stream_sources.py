@@ -29,6 +29,7 @@ CONSUMER_DEFAULTS = {
     "fetch.wait.max.ms": "100",
     "fetch.message.max.bytes": "4194304",
     "queued.max.messages.kbytes": "32768",  # what librdkafka may read ahead: the back-pressure
+    "reconnect.backoff.max.ms": "1000",  # a broker that is back is found soon
     "log_level": "2",  # what it logs comes as an error event, too
 }
 

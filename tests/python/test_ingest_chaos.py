@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,8 @@ from wardhouse.stream_batches import batch_files, logical_files, read_landed
 N_EVENTS = 100_000
 N_PARTITIONS = 3
 N_KILLS = 24
-BROKER_KILLED_AFTER, ZOMBIE_AFTER = (8, 16), (4, 12, 20)
+BROKER_KILLED_AFTER, ZOMBIES = (8, 16), (3, 6, 10, 13, 18, 21)
+EVENTS_PER_SECOND = 3500
 SEED = 20251121
 FEED = "patient_flow.patient_events"
 
@@ -42,12 +44,25 @@ class Ingester:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def kill(self) -> None:
+        """End the process as the kernel does, without a word."""
         self.process.kill()
         self.process.wait()
 
 
-def produce(producer: Producer, topic: str, events: list[tuple[int, bytes]]) -> None:
-    for partition, event in events:
+def produce(
+    bootstrap: str, topic: str, events: list[tuple[int, bytes]], rounds: threading.Semaphore
+) -> None:
+    """Send a share of the events in every round, bit by bit, whatever happens to the broker."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 0}
+    )
+    share = -(-len(events) // N_KILLS)
+    for number, (partition, event) in enumerate(events):
+        if number % share == 0:
+            rounds.acquire()
+        if number % 50 == 0:
+            producer.flush()
+            time.sleep(50 / EVENTS_PER_SECOND)
         producer.produce(topic, event, partition=partition)
     assert producer.flush(60) == 0
 
@@ -106,44 +121,47 @@ def test_every_message_lands_once_whatever_is_killed(kafka_broker, raw_dir):
     chance = random.Random(SEED)
     topic = kafka_broker.create_topic("chaos", N_PARTITIONS)
     folder = raw_dir / "patient_flow" / "patient_events"
-    producer = Producer({"bootstrap.servers": kafka_broker.bootstrap, "enable.idempotence": True})
-    events = make_events(chance)
-    share = -(-N_EVENTS // N_KILLS)
-    stopped: list[Ingester] = []
-    n_landed_before_kill = []
+    rounds = threading.Semaphore(0)
+    arguments = (kafka_broker.bootstrap, topic, make_events(chance), rounds)
+    producing = threading.Thread(target=produce, args=arguments)
+    producing.start()
+    zombie: Ingester | None = None
+    n_files_at_kill = []
     for number in range(N_KILLS):
-        produce(producer, topic, events[number * share : (number + 1) * share])
+        rounds.release()
         ingester = Ingester(kafka_broker.bootstrap, topic, raw_dir)
-        if number % 4:  # while it lands, else wherever it is
+        if number % 4 or zombie:  # while it lands, else wherever it is
             wait_for_landing(folder, 8)
-            time.sleep(chance.random() * 0.3)
+            if zombie:  # believes that its partitions are still its own
+                zombie.process.send_signal(signal.SIGCONT)
+            time.sleep(chance.random() * 0.5)
         else:
             time.sleep(chance.random() * 2)
-        n_landed_before_kill.append(len(batch_files(folder)))
+        n_files_at_kill.append(len(batch_files(folder)))
         if number in BROKER_KILLED_AFTER:
             kafka_broker.kill()
             kafka_broker.start()
-            time.sleep(1)
+            time.sleep(0.5)
         assert ingester.process.poll() is None, ingester.log.read_text()[-2000:]
-        if number in ZOMBIE_AFTER:
+        if zombie:
+            zombie.kill()
+            zombie = None
+        if number in ZOMBIES:
             ingester.process.send_signal(signal.SIGSTOP)
-            stopped.append(ingester)
+            zombie = ingester
         else:
             ingester.kill()
     last = Ingester(kafka_broker.bootstrap, topic, raw_dir)
-    for zombie in stopped:  # they believe that their partitions are still theirs
-        zombie.process.send_signal(signal.SIGCONT)
-    time.sleep(1)
-    for each in (*stopped, last):
-        each.process.terminate()
-    for each in (*stopped, last):
-        assert each.process.wait(30) == 0, each.log.read_text()[-2000:]
+    producing.join()
+    time.sleep(0.5)
+    last.process.terminate()
+    assert last.process.wait(30) == 0, last.log.read_text()[-2000:]
 
     end = Ingester(kafka_broker.bootstrap, topic, raw_dir, "--until-end")
     assert end.process.wait(60) == 0, end.log.read_text()[-2000:]
     landed = Counter(read_landed(folder))
     assert sum(landed.values()) == N_EVENTS
     assert landed == topic_content(kafka_broker.bootstrap, topic)
-    assert len(set(n_landed_before_kill)) > N_KILLS / 2, "it was killed before it did anything"
+    assert len(set(n_files_at_kill)) > N_KILLS / 2, "it was killed before it did anything"
     assert any(file.generation for file in logical_files(batch_files(folder)))
     assert not list(folder.glob(".*.tmp"))
