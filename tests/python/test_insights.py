@@ -74,6 +74,33 @@ def test_chi_square_is_that_of_scipy():
     assert (found.group, found.value, found.n, found.degrees_of_freedom) == ("b", 0.35, 100, 2)
 
 
+def test_shares_with_few_successes_are_tested_among_tables_of_the_same_margins():
+    groups = {"a": [1] * 20 + [0] * 80, "b": [1] * 35 + [0] * 65, "c": [1] * 30 + [0] * 90}
+    found = insights.chi_square_by_margins(sums(groups), "lowest")
+    assert found == insights.chi_square(sums(groups), "lowest")
+    few = {"a": [1] * 1 + [0] * 11, "b": [1] * 6 + [0] * 6}
+    found = insights.chi_square_by_margins(sums(few), "lowest")
+    exact = stats.fisher_exact([[1, 6], [11, 6]]).pvalue
+    assert (found.group, found.value) == ("a", 1 / 12)
+    assert found.p_value == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_groups_that_all_have_the_same_extreme_share_do_not_differ(share):
+    found = insights.chi_square_by_margins(sums({"a": [share] * 9, "b": [share] * 4}), "lowest")
+    assert (found.statistic, found.p_value, found.group) == (0, 1, "a")
+
+
+def test_few_successes_raise_no_false_alarm():
+    """Of 200 tests of equal shares near zero at 5 % more than 20 have probability 0.1 %."""
+    generator = np.random.default_rng(11)
+    alarms = 0
+    for _ in range(200):
+        groups = {str(place): generator.random(30) < 0.03 for place in range(12)}
+        alarms += insights.chi_square_by_margins(sums(groups), "lowest").p_value < 0.05
+    assert alarms <= 20
+
+
 def test_the_best_is_tested_against_all_others_and_pays_for_being_looked_for():
     generator = np.random.default_rng(5)
     groups = {name: generator.integers(1, 6, 40) for name in "abc"} | {"d": [5] * 20 + [4] * 20}
@@ -119,6 +146,13 @@ def test_small_groups_take_no_part():
         sums(groups), definition("one-way analysis of variance"), minimum_group_size=5
     )
     assert judged.loc[0, ["group_name", "n_compared"]].tolist() == ["b", 10]
+
+
+def test_where_every_group_is_small_the_statement_stands_untested():
+    test = "one-way analysis of variance"
+    judged = insights.judge_insights(sums({"a": [1, 2], "b": [3]}), definition(test), 5)
+    assert judged.loc[0, ["group_name", "n", "n_compared"]].tolist() == ["", 0, 0]
+    assert judged[["value", "p_value", "p_value_adjusted"]].isna().all(axis=None)
 
 
 def test_without_data_there_are_no_statements_but_every_column():

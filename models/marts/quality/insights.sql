@@ -11,8 +11,9 @@ final as (
     select
         definitions.area,
         definitions.insight,
-        replace(definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'Nobody yet'))
-            as statement,
+        replace(
+            definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'none yet')
+        ) as statement,
         definitions.metric,
         nullif(tests.value, 'nan'::double) as value,
         tests.n::bigint as n,
