@@ -1,12 +1,21 @@
 -- Arrivals of an hour, and what they would be if the department's patients came as its staff is
--- planned. Whole days only: the first day begins, and the last ends, with an event.
-with hours as (
+-- planned. Whole days only: the first day begins, and the last ends, with an event. Of the days
+-- before the first event only those arrivals are known whose patients were still there.
+with stream as (
+    select min(first_event_at)::date as first_event_date
+    from {{ ref('fct_patient_stays') }}
+),
+
+hours as (
     select
-        *,
+        hours.*,
         hour_at::date as flow_date,
         hour(hour_at)::integer as hour_of_day,
-        flow_date > min(flow_date) over () and flow_date < max(flow_date) over () as is_whole_day
-    from {{ ref('fct_department_hours') }}
+        flow_date > greatest(min(flow_date) over (), stream.first_event_date)
+        and flow_date < max(flow_date) over () as is_whole_day
+    from {{ ref('fct_department_hours') }} as hours
+    -- One row.
+    cross join stream
 ),
 
 plans as (

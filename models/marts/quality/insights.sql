@@ -12,7 +12,7 @@ final as (
         definitions.area,
         definitions.insight,
         replace(
-            definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'none yet')
+            definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'None yet')
         ) as statement,
         definitions.metric,
         nullif(tests.value, 'nan'::double) as value,
