@@ -67,7 +67,7 @@
     {% set settings = [
         var('missing_cost_policy'), var('allow_credit_amounts'), var('date_order'),
         var('calendar_start'), var('calendar_end'), var('date_formats', []),
-        var('maximum_age'),
+        var('maximum_age'), var('maximum_patient_flow_age'), var('admission_tolerance_minutes'),
     ] %}
     {% for node in graph.nodes.values() | sort(attribute='name')
         if node.resource_type == 'model' and node.name.startswith('base_') %}
