@@ -23,10 +23,12 @@
 
 {#
     On-run-end. Remembers the build, its nodes and the size of what it built. Hooks also run with
-    other commands, such as `dbt source freshness`, which build nothing.
+    other commands, such as `dbt source freshness`, which build nothing. The cycles of a stream are
+    not remembered: in minutes they would push out the builds that a table's size is compared with.
 #}
 {% macro record_build() %}
-    {% if execute and flags.WHICH in ['build', 'run'] %}
+    {% set is_cycle = (invocation_args_dict.get('selector') or '').endswith('_stream') %}
+    {% if execute and flags.WHICH in ['build', 'run'] and not is_cycle %}
         {% set nodes = [] %}
         {% set built = [] %}
         {% for result in results if result.node.resource_type != 'operation' %}

@@ -14,6 +14,7 @@ from wardhouse.compaction import compact_command
 from wardhouse.ingest import ingest_command
 from wardhouse.sample import sample_command
 from wardhouse.simulate import app as simulate_app
+from wardhouse.stream import stream_command
 
 app = typer.Typer(
     name="wardhouse",
@@ -26,6 +27,7 @@ console = Console()
 app.command("sample")(sample_command)
 app.command("bench")(bench_command)
 app.command("ingest")(ingest_command)
+app.command("stream")(stream_command)
 app.command("compact")(compact_command)
 app.add_typer(simulate_app, name="simulate")
 

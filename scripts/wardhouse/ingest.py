@@ -149,6 +149,11 @@ class Ingest:
     on_problem
         Told in words of what went wrong and was mended.
 
+    Raises
+    ------
+    StreamError
+        When there is no such format.
+
     Examples
     --------
     >>> with Ingest(source, folder, "patient_flow.patient_events") as ingest:  # doctest: +SKIP
@@ -170,6 +175,8 @@ class Ingest:
         self.feed = feed
         self.counts = Counts()
         self._source = source
+        if file_format not in FORMATS:
+            raise StreamError(f"the format is one of {', '.join(FORMATS)}, not {file_format!r}")
         self._folder = StreamFolder(folder, file_format)
         self._limits = limits
         self._policy = policy if file_format == "parquet" else None
@@ -493,53 +500,72 @@ def open_source(
     return KafkaSource(topics, {**settings, "group.id": group}, group, name, accept_gap)
 
 
+# Options of the commands that ingest.
+FeedOption = Annotated[
+    str, typer.Option(help="The feed to land, such as patient_flow.patient_events.")
+]
+RawDirOption = Annotated[Path, typer.Option(envvar="WARDHOUSE_RAW_DIR", help="Your raw directory.")]
+BootstrapOption = Annotated[
+    str | None, typer.Option(help="Kafka's host:port, or WARDHOUSE_KAFKA_BOOTSTRAP_SERVERS.")
+]
+TopicOption = Annotated[list[str] | None, typer.Option(help="A topic; may be repeated.")]
+DirectoryOption = Annotated[
+    Path | None, typer.Option(help="Instead of Kafka: growing .ndjson and .jsonl files.")
+]
+FormatOption = Annotated[str, typer.Option("--format", help="parquet or ndjson.")]
+MaxMessagesOption = Annotated[
+    int, typer.Option(min=1, help="Messages held before they are written.")
+]
+MaxMegabytesOption = Annotated[
+    float, typer.Option(min=0.001, help="Size held before it is written.")
+]
+MaxSecondsOption = Annotated[
+    float, typer.Option(min=0.01, help="Age of what is held before it is written.")
+]
+UntilEndOption = Annotated[
+    bool, typer.Option("--until-end", help="End when all that is there now has landed.")
+]
+GroupOption = Annotated[
+    str | None, typer.Option(help="Kafka consumer group; wardhouse.<feed> by default.")
+]
+NameOption = Annotated[
+    str | None, typer.Option(help="Land under this name: for a topic that was made again.")
+]
+AcceptGapOption = Annotated[
+    bool, typer.Option("--accept-gap", help="Go on where the broker deleted what never landed.")
+]
+MetricsPortOption = Annotated[
+    int, typer.Option(help="Serve Prometheus metrics on this port; 0 for not.")
+]
+MetricsAddressOption = Annotated[str, typer.Option(help="Address that the metrics are served on.")]
+CompactOption = Annotated[bool, typer.Option(help="Merge small files in the background.")]
+CompactAfterOption = Annotated[
+    float, typer.Option(min=0, help="Seconds that a file stays as it is.")
+]
+CompactGraceOption = Annotated[
+    float, typer.Option(min=0, help="Seconds that merged files stay for builds that read them.")
+]
+
+
 def ingest_command(
-    feed: Annotated[
-        str, typer.Option(help="The feed to land, such as patient_flow.patient_events.")
-    ],
-    raw_dir: Annotated[Path, typer.Option(envvar="WARDHOUSE_RAW_DIR", help="Your raw directory.")],
-    bootstrap: Annotated[
-        str | None, typer.Option(help="Kafka's host:port, or WARDHOUSE_KAFKA_BOOTSTRAP_SERVERS.")
-    ] = None,
-    topic: Annotated[list[str] | None, typer.Option(help="A topic; may be repeated.")] = None,
-    directory: Annotated[
-        Path | None, typer.Option(help="Instead of Kafka: growing .ndjson and .jsonl files.")
-    ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="parquet or ndjson.")] = "parquet",
-    max_messages: Annotated[
-        int, typer.Option(min=1, help="Messages held before they are written.")
-    ] = Limits.max_records,
-    max_megabytes: Annotated[
-        float, typer.Option(min=0.001, help="Size held before it is written.")
-    ] = Limits.max_bytes / 2**20,
-    max_seconds: Annotated[
-        float, typer.Option(min=0.01, help="Age of what is held before it is written.")
-    ] = Limits.max_seconds,
-    until_end: Annotated[
-        bool, typer.Option("--until-end", help="End when all that is there now has landed.")
-    ] = False,
-    group: Annotated[
-        str | None, typer.Option(help="Kafka consumer group; wardhouse.<feed> by default.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Land under this name: for a topic that was made again.")
-    ] = None,
-    accept_gap: Annotated[
-        bool, typer.Option("--accept-gap", help="Go on where the broker deleted what never landed.")
-    ] = False,
-    metrics_port: Annotated[
-        int, typer.Option(help="Serve Prometheus metrics on this port; 0 for not.")
-    ] = 0,
-    metrics_address: Annotated[
-        str, typer.Option(help="Address that the metrics are served on.")
-    ] = "127.0.0.1",
-    compact: Annotated[bool, typer.Option(help="Merge small files in the background.")] = True,
-    compact_after: Annotated[
-        float, typer.Option(min=0, help="Seconds that a file stays as it is.")
-    ] = Policy.min_age_seconds,
-    compact_grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that merged files stay for builds that read them.")
-    ] = Policy.grace_seconds,
+    feed: FeedOption,
+    raw_dir: RawDirOption,
+    bootstrap: BootstrapOption = None,
+    topic: TopicOption = None,
+    directory: DirectoryOption = None,
+    file_format: FormatOption = "parquet",
+    max_messages: MaxMessagesOption = Limits.max_records,
+    max_megabytes: MaxMegabytesOption = Limits.max_bytes / 2**20,
+    max_seconds: MaxSecondsOption = Limits.max_seconds,
+    until_end: UntilEndOption = False,
+    group: GroupOption = None,
+    name: NameOption = None,
+    accept_gap: AcceptGapOption = False,
+    metrics_port: MetricsPortOption = 0,
+    metrics_address: MetricsAddressOption = "127.0.0.1",
+    compact: CompactOption = True,
+    compact_after: CompactAfterOption = Policy.min_age_seconds,
+    compact_grace: CompactGraceOption = Policy.grace_seconds,
 ) -> None:
     """Land a stream in the raw directory, each message exactly once, until stopped.
 
@@ -547,17 +573,10 @@ def ingest_command(
     TLS, come from the environment: WARDHOUSE_KAFKA_SECURITY_PROTOCOL and so on.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     console = Console(stderr=True)
-    try:
-        if file_format not in FORMATS:
-            raise StreamError(f"--format is one of {', '.join(FORMATS)}, not {file_format!r}")
+    with errors_told(console):
         folder = feed_folder(raw_dir, feed)
-        metrics = None
-        if metrics_port:
-            metrics = Metrics()
-            metrics.serve(metrics_port, metrics_address)
         ingest = Ingest(
             open_source(bootstrap, topic or [], directory, feed, folder, group, name, accept_gap),
             folder,
@@ -565,23 +584,46 @@ def ingest_command(
             Limits(max_messages, int(max_megabytes * 2**20), max_seconds),
             file_format,
             Policy(compact_after, compact_grace) if compact else None,
-            metrics,
-            lambda message: console.print(escape(message), style="yellow", soft_wrap=True),
+            serve_metrics(metrics_port, metrics_address),
+            lambda message: tell_problem(console, message),
         )
-        with _stopped_by_signals(ingest), _status(ingest, console), ingest:
+        with stopped_by_signals(ingest.stop), _status(ingest, console), ingest:
             ingest.run(until_end)
-    except (StreamError, OSError) as error:
-        console.print(escape(str(error)), style="red", soft_wrap=True)
-        raise typer.Exit(1) from error
     counts = ingest.counts
     console.print(f"landed {counts.n_records:,} messages in {counts.n_batches:,} files")
 
 
+def serve_metrics(port: int, address: str) -> Metrics | None:
+    """Serve metrics where a port is given."""
+    if not port:
+        return None
+    metrics = Metrics()
+    metrics.serve(port, address)
+    return metrics
+
+
+def tell_problem(console: Any, message: str, style: str = "yellow") -> None:
+    """Print what went wrong."""
+    from rich.markup import escape
+
+    console.print(escape(message), style=style, soft_wrap=True)
+
+
 @contextmanager
-def _stopped_by_signals(ingest: Ingest) -> Iterator[None]:
+def errors_told(console: Any) -> Iterator[None]:
+    """Say in one line why a stream cannot go on, and exit with 1."""
+    try:
+        yield
+    except (StreamError, OSError) as error:
+        tell_problem(console, str(error), "red")
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Let SIGINT and SIGTERM end the run in good order."""
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(each, lambda *_: ingest.stop()) for each in signals]
+    before = [signal.signal(each, lambda *_: stop()) for each in signals]
     try:
         yield
     finally:
