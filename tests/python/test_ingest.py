@@ -73,8 +73,8 @@ def send(bootstrap: str, topic: str, messages: list, partition: int = 0) -> None
     assert producer.flush(30) == 0
 
 
-def kafka(bootstrap: str, *topics: str, group: str = "g", **options) -> KafkaSource:
-    settings = {"bootstrap.servers": bootstrap, **QUICK}
+def kafka(bootstrap: str, *topics: str, group: str = "g", settings=QUICK, **options):
+    settings = {"bootstrap.servers": bootstrap, **settings}
     return KafkaSource(topics, settings, group, **options)
 
 
@@ -215,7 +215,7 @@ def test_what_is_deleted_under_a_running_ingest_stops_it(kafka_broker, folder):
         admin.delete_records([part])[part].result(20)
         ingest._source._consumer.seek(TopicPartition(topic, 0, 1))
         ingest._source._consumer.resume([TopicPartition(topic, 0)])
-        with pytest.raises(StreamError, match="1 is the next offset.*first is 4"):
+        with pytest.raises(StreamError, match=r"1 is the next offset.*first is 4"):
             poll_until(lambda: False, ingest)
 
 
@@ -243,23 +243,23 @@ def test_absent_topic_and_absent_broker_are_said(kafka_broker, folder, monkeypat
         drain(kafka("127.0.0.1:9", "nowhere"), folder)
 
 
-def test_two_ingesters_share_a_topic_and_hand_partitions_over(mock_bootstrap, folder):
-    topic = "shared"
+def test_two_ingesters_share_a_topic_and_hand_partitions_over(kafka_broker, folder):
+    topic = kafka_broker.create_topic("shared", 4)
     for partition in range(4):
-        send(mock_bootstrap, topic, [f"{partition}a"] * 50, partition)
-    with Ingest(kafka(mock_bootstrap, topic), folder, FEED, SOON) as first:
+        send(kafka_broker.bootstrap, topic, [f"{partition}a"] * 50, partition)
+    with Ingest(kafka(kafka_broker.bootstrap, topic), folder, FEED, SOON) as first:
         poll_until(lambda: first.counts.n_records == 200, first)
-        second = Ingest(kafka(mock_bootstrap, topic), folder, FEED, SOON)
+        second = Ingest(kafka(kafka_broker.bootstrap, topic), folder, FEED, SOON)
         with second:
             poll_until(lambda: len(second._held) == 2 and len(first._held) == 2, first, second)
             for partition in range(4):
-                send(mock_bootstrap, topic, [f"{partition}b"] * 50, partition)
+                send(kafka_broker.bootstrap, topic, [f"{partition}b"] * 50, partition)
             poll_until(
                 lambda: first.counts.n_records + second.counts.n_records == 400, first, second
             )
             assert second.counts.n_records == 100
         for partition in range(4):
-            send(mock_bootstrap, topic, [f"{partition}c"] * 50, partition)
+            send(kafka_broker.bootstrap, topic, [f"{partition}c"] * 50, partition)
         poll_until(lambda: first.counts.n_records + second.counts.n_records == 600, first)
     expected = [f"shared[{partition}]@{offset}" for partition in range(4) for offset in range(150)]
     assert positions(folder) == expected
@@ -353,7 +353,7 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, folder, mon
 
     with monkeypatch.context() as patched:
         patched.setattr("wardhouse.stream_batches.os.fsync", fail)
-        with pytest.raises(StreamError, match="cannot write into .*No space left"):
+        with pytest.raises(StreamError, match=r"cannot write into .*No space left"):
             drain(DirectorySource(tmp_path / "in"), folder)
     assert list(folder.iterdir()) == [folder / ".compaction.lock"] or not list(folder.iterdir())
     drain(DirectorySource(tmp_path / "in"), folder)
@@ -383,10 +383,15 @@ def test_growing_files_land_line_by_line(tmp_path, folder):
             file.write(b"last")
             file.flush()
             assert ingest.poll(0.3).n_records == 0
-            assert ingest.progress().lag[StreamKey("two.jsonl")] == 4
+            poll_until(lambda: ingest.progress().lag[StreamKey("two.jsonl")] == 4, ingest)
             file.write(b"\n")
         poll_until(lambda: ingest.counts.n_records == 4, ingest)
-    assert positions(folder)[2:] == ["one.ndjson@23", "two.jsonl@0", "two.jsonl@2", "two.jsonl@20000003"]
+    assert positions(folder)[2:] == [
+        "one.ndjson@23",
+        "two.jsonl@0",
+        "two.jsonl@2",
+        "two.jsonl@20000003",
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "1\n", "1\n3\n33\n", "1\n22 and more\n"])
@@ -574,7 +579,7 @@ def test_command_serves_metrics_and_lands_what_it_holds_on_sigterm(kafka_broker,
         wait_for(lambda: f"wardhouse_ingest_messages_total{{{chain}}} 9.0" in scrape())
         page = scrape()
         assert f"wardhouse_ingest_bytes_total{{{chain}}} 41.0" in page
-        assert f"wardhouse_ingest_lag{{{chain}}} 0.0" in page
+        wait_for(lambda: f"wardhouse_ingest_lag{{{chain}}} 0.0" in scrape())
         assert f'wardhouse_ingest_last_landed_timestamp_seconds{{feed="{FEED}"}} 1.' in page
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
@@ -623,10 +628,8 @@ def test_the_shipped_sample_is_never_landed_in():
 def test_unwritable_folder_is_said(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "raw").write_text("a file")
-    result = CliRunner().invoke(
-        app,
-        ["ingest", "--feed", FEED, "--directory", str(tmp_path / "in"), "--raw-dir", str(tmp_path / "raw"), "--until-end"],
-    )
+    places = ["--directory", str(tmp_path / "in"), "--raw-dir", str(tmp_path / "raw")]
+    result = CliRunner().invoke(app, ["ingest", "--feed", FEED, *places, "--until-end"])
     assert result.exit_code == 1
     assert "cannot write into" in result.output
 
@@ -646,7 +649,7 @@ def test_embedded_in_a_thread_it_reports_and_stops(mock_bootstrap, folder):
     send(mock_bootstrap, "embedded", [b"a"] * 30)
     metrics = Metrics()
     with Ingest(
-        kafka(mock_bootstrap, "embedded"),
+        kafka(mock_bootstrap, "embedded", settings={}),  # it lets groups begin after three seconds
         folder,
         FEED,
         SOON,
@@ -655,14 +658,16 @@ def test_embedded_in_a_thread_it_reports_and_stops(mock_bootstrap, folder):
     ) as ingest:
         thread = threading.Thread(target=ingest.run)
         thread.start()
-        for number in range(10):
-            send(mock_bootstrap, "embedded", [b"%d" % number])
-            time.sleep(0.1)
-        wait_for(lambda: ingest.progress().counts.n_records == 40)
-        wait_for(lambda: any(file.generation for file in batch_files(folder)))
-        assert ingest.progress().lag == {StreamKey("embedded", 0): 0}
-        ingest.stop()
-        thread.join(10)
+        try:
+            wait_for(lambda: ingest.progress().counts.n_records == 30)
+            for number in range(10):  # each a file of its own, so that there is what to merge
+                send(mock_bootstrap, "embedded", [b"%d" % number])
+                wait_for(lambda: ingest.progress().counts.n_records == 31 + number)  # noqa: B023
+            wait_for(lambda: set(ingest.progress().lag.values()) == {0})
+            wait_for(lambda: any(file.generation for file in batch_files(folder)))
+        finally:
+            ingest.stop()
+            thread.join(10)
         assert not thread.is_alive()
     assert positions(folder) == [f"embedded[0]@{offset}" for offset in range(40)]
     labels = {"feed": FEED}
