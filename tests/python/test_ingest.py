@@ -158,7 +158,7 @@ def test_huge_message_and_several_topics_land_in_bounded_batches(kafka_broker, f
     [
         ("a-b-1-00002-00000000000000000007.parquet", ("a-b-1", 2, 7, 0)),
         ("t-00000-00000000000000000000-compacted.parquet", ("t", 0, 0, 1)),
-        ("t-00000-00000000000000000000-compacted-3.parquet", ("t", 0, 0, 3)),
+        ("t-00000-00000000000000000000-3-compacted.parquet", ("t", 0, 0, 3)),
         (".t-00000-00000000000000000000.parquet.0123abcd.tmp", None),
         (".t-00000-00000000000000000000.parquet", None),
         ("events.ndjson", None),
@@ -499,6 +499,7 @@ def test_merged_files_are_merged_again_and_ignored_before_they_go(landing, folde
     compact(folder, policy)
     [last] = logical_files(batch_files(folder))
     assert (last.generation, len(footer_batches(last.path))) == (2, 9)
+    assert last.path.name.endswith("-2-compacted.parquet")  # landing knows them by the end
     assert len(batch_files(folder)) == 13
     compact(folder, Policy(0, 0, min_files=3))
     assert batch_files(folder) == [last]
