@@ -205,8 +205,8 @@ def merge(run: Sequence[BatchFile], is_stopped: Callable[[], bool] = lambda: Fal
 
     first = run[0]
     generation = max(file.generation for file in run) + 1
-    suffix = "-compacted" if generation == 1 else f"-compacted-{generation}"
-    name = f"{first.stream}-{first.partition:05d}-{first.start:020d}{suffix}.parquet"
+    again = "" if generation == 1 else f"-{generation}"  # the name without is taken
+    name = f"{first.stream}-{first.partition:05d}-{first.start:020d}{again}-compacted.parquet"
     target = first.path.with_name(name)
     schema = pa.schema(
         [

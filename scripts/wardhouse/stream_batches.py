@@ -36,7 +36,7 @@ FOOTER_KEY = "wardhouse"
 ATTEMPTS = 3  # at reading a folder from which a compaction may delete files
 NAME = re.compile(
     r"(?P<stream>.+)-(?P<partition>\d{5,})-(?P<start>\d{20})"
-    r"(?P<compacted>-compacted(-(?P<generation>\d+))?)?\.(?P<format>parquet|ndjson)",
+    r"(?P<compacted>(-(?P<generation>\d+))?-compacted)?\.(?P<format>parquet|ndjson)",
     re.DOTALL,
 )
 TEMPORARY = re.compile(r"\..+-\d{5,}-\d{20}.*\.(parquet|ndjson)\.[0-9a-f]{8}\.tmp", re.DOTALL)
