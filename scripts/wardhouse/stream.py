@@ -111,27 +111,26 @@ class Builder:
             A failed build is told in `error`; it changed nothing that it did not finish.
         """
         began = time.monotonic()
-        error = self._invoke(
-            ["build", "--selector", selector, "--no-write-json", "--log-level-file", "none"]
-        )
-        newest = None if error else self._newest_event_at()
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        try:
+            error = self._invoke(
+                ["build", "--selector", selector, "--no-write-json", "--log-level-file", "none"]
+            )
+            newest = None if error else self._newest_event_at()
+        finally:
+            DuckDBConnectionManager.close_all_connections()
         return Cycle(time.time(), time.monotonic() - began, newest, error)
 
     def _invoke(self, arguments: list[str]) -> str:
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
         if self._manifest is None:
-            parsed = dbtRunner().invoke(["--quiet", "parse", *self._places])
+            parsed = dbtRunner().invoke(["--log-level", "none", "parse", *self._places])
             if not parsed.success:
                 return str(parsed.exception)
             self._manifest = parsed.result
-        try:
-            result = dbtRunner(manifest=self._manifest).invoke(
-                ["--quiet", *arguments, *self._places]
-            )
-        finally:
-            DuckDBConnectionManager.close_all_connections()
+        result = dbtRunner(manifest=self._manifest).invoke(["--log-level", "none", *arguments, *self._places])
         failed = [
             f"{node.node.name}: {node.message}"
             for node in getattr(result.result, "results", None) or []
@@ -142,21 +141,24 @@ class Builder:
         return "; ".join(failed) or str(result.exception)
 
     def _newest_event_at(self) -> float | None:
-        """Ask the facts that name the clock of their events (`meta.event_clock`)."""
+        """Ask the facts that name the clock of their events (`meta.event_clock`).
+
+        By the connection of the build, for another process may take the database right after it.
+        An event that a clock running ahead has stamped with a time to come tells nothing of age.
+        """
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
         clocks = [
-            f"select max({clock['column']}) as newest_at from {node.schema}.{node.name}"  # noqa: S608 - the project's own names
+            f"select max({clock['column']}) as newest_at from {node.schema}.{node.name} "  # noqa: S608 - the project's own names
+            f"where {clock['column']} <= current_timestamp::timestamp"
             for node in self._manifest.nodes.values()
             if (clock := node.config.meta.get("event_clock")) and clock["area"] == self._area
         ]
         if not clocks:
             return None
-        import duckdb
-
-        path = os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb")
-        with duckdb.connect(path, read_only=True) as connection:
-            union = " union all ".join(clocks)
-            [newest] = connection.execute(f"select epoch(max(newest_at)) from ({union})").fetchone()  # noqa: S608
-        return newest
+        union = " union all ".join(clocks)
+        cursor = DuckDBConnectionManager.env().handle().cursor()
+        return cursor.execute(f"select epoch(max(newest_at)) from ({union})").fetchone()[0]  # noqa: S608
 
 
 class Stream:
@@ -220,8 +222,9 @@ class Stream:
 
         Raises
         ------
-        StreamError
-            When the stream cannot go on. What has landed until then is built.
+        Exception
+            Whatever ended the ingest, a StreamError where the stream cannot go on. What has landed
+            until then is built.
         """
         landing = threading.Thread(target=self._land, args=(until_end,), name="ingest")
         landing.start()
@@ -258,7 +261,7 @@ class Stream:
         try:
             with self._ingest:
                 self._ingest.run(until_end)
-        except (StreamError, OSError) as error:
+        except BaseException as error:  # for the other thread, which ends by it
             self._failure = error
 
 
@@ -329,6 +332,7 @@ def stream_command(
     with errors_told(console):
         folder = feed_folder(raw_dir, feed)
         area = feed.partition(".")[0]
+        _check_chosen(area)
         metrics = serve_metrics(metrics_port, metrics_address)
         counted = CycleMetrics(metrics) if metrics else None
         ingest = Ingest(
@@ -350,13 +354,28 @@ def stream_command(
             else:
                 console.print(_cycle_line(cycle, ingest), soft_wrap=True)
 
-        os.environ["WARDHOUSE_RAW_DIR"] = str(raw_dir)
+        os.environ["WARDHOUSE_RAW_DIR"] = str(raw_dir.resolve())
         builder = Builder(project_directory(), area)
         stream = Stream(ingest, builder, area, every, whole_every, on_cycle)
         with stopped_by_signals(stream.stop):
-            last = stream.run(lambda: any(folder.glob("*.*")), until_end)
+            last = stream.run(lambda: holds_files(folder), until_end)
     if last and last.error:
         raise typer.Exit(1)
+
+
+def holds_files(folder: Path) -> bool:
+    """Tell whether anything has landed in a folder; hidden files are temporary."""
+    return any(not path.name.startswith(".") for path in folder.glob("*"))
+
+
+def _check_chosen(area: str) -> None:
+    """Refuse to stream what no build would read."""
+    chosen = {name.strip() for name in os.environ.get("WARDHOUSE_AREAS", "").split(",")} - {""}
+    if chosen and area not in chosen:
+        raise StreamError(
+            f"WARDHOUSE_AREAS is {', '.join(sorted(chosen))}: add {area}, or nothing of the stream "
+            "is built"
+        )
 
 
 def _cycle_line(cycle: Cycle, ingest: Ingest) -> str:
