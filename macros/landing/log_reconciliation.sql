@@ -1,8 +1,10 @@
 {# Ends a build with what became of the raw records, feed by feed. #}
 {% macro log_reconciliation() %}
     {% if execute and flags.WHICH in ['build', 'run'] %}
-        {% set built = results | selectattr('node.name', 'equalto', 'feed_reconciliation') | list %}
-        {% if built and built[0].status == 'success' %}
+        {% set built = results
+            | selectattr('node.name', 'in', ['feed_reconciliation', 'quarantine'])
+            | selectattr('status', 'equalto', 'success') | list %}
+        {% if built | length == 2 %}
             {% set feeds = rows_as_dicts("
                 select
                     area || '.' || feed as feed, n_raw, n_accepted, n_rejected, n_duplicates,

@@ -278,8 +278,9 @@ class Ingest:
                 n_continued = self.counts.n_continued
                 self.flush()
                 if self.counts.n_continued == n_continued:  # else it reads on from elsewhere
-                    return
+                    break
         self.flush()
+        self._look_at_lag(is_last=True)
 
     def stop(self) -> None:
         """Let `poll` and `run` end soon, having landed what they hold (any thread)."""
@@ -389,8 +390,8 @@ class Ingest:
         if self._metrics:
             self._metrics.merged.labels(self.feed).inc(n_files)
 
-    def _look_at_lag(self) -> None:
-        if time.monotonic() < self._lag_at + 1:
+    def _look_at_lag(self, is_last: bool = False) -> None:
+        if time.monotonic() < self._lag_at + 1 and not is_last:
             return
         self._lag_at = time.monotonic()
         lags = {key: self._source.lag(key, held.start) for key, held in self._held.items()}

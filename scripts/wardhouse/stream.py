@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 5.0
 WHOLE_EVERY_SECONDS = 3600.0
 POLL_SECONDS = 0.2
+LAST_TRIES = 3  # of the last build: another process may have the database just then
 CYCLE_SELECTOR = "{area}_stream"  # of the models that one cycle builds
 
 
@@ -130,7 +131,10 @@ class Builder:
             if not parsed.success:
                 return str(parsed.exception)
             self._manifest = parsed.result
-        result = dbtRunner(manifest=self._manifest).invoke(["--log-level", "none", *arguments, *self._places])
+        # Its error is told by the result; dbt would print every exception that led to it.
+        result = dbtRunner(manifest=self._manifest).invoke(
+            ["--log-level", "none", *arguments, *self._places]
+        )
         failed = [
             f"{node.node.name}: {node.message}"
             for node in getattr(result.result, "results", None) or []
@@ -228,9 +232,9 @@ class Stream:
         """
         landing = threading.Thread(target=self._land, args=(until_end,), name="ingest")
         landing.start()
-        built, whole_at, cycle = -1, -math.inf, None
+        built, whole_at, cycle, n_tries = -1, -math.inf, None, LAST_TRIES
         try:
-            while True:
+            while n_tries:
                 is_last = not landing.is_alive()
                 n_landed = self._ingest.counts.n_batches
                 began = time.monotonic()
@@ -242,8 +246,9 @@ class Stream:
                     if not cycle.error:
                         built, whole_at = n_landed, began if is_whole else whole_at
                 if is_last:
-                    break
-                self._wait(landing, began + self._every_seconds)
+                    n_tries = n_tries - 1 if cycle and cycle.error else 0
+                if n_tries:
+                    self._wait(landing, began + self._every_seconds)
         finally:
             self.stop()
             landing.join()
@@ -252,7 +257,10 @@ class Stream:
         return cycle
 
     def _wait(self, landing: threading.Thread, until: float) -> None:
-        while landing.is_alive() and not self._stopped.is_set() and time.monotonic() < until:
+        has_ended = not landing.is_alive()  # then it waits to try the last build again
+        while time.monotonic() < until:
+            if not has_ended and (self._stopped.is_set() or not landing.is_alive()):
+                break
             time.sleep(POLL_SECONDS)
         if self._stopped.is_set():
             landing.join()
@@ -379,9 +387,10 @@ def _check_chosen(area: str) -> None:
 
 
 def _cycle_line(cycle: Cycle, ingest: Ingest) -> str:
-    lag = sum(ingest.progress().lag.values())
+    progress = ingest.progress()
+    lag = sum(progress.lag.values())
     age = "no event" if cycle.age_seconds is None else f"{cycle.age_seconds:,.1f} s old"
     return (
         f"built in {cycle.seconds:.1f} s, newest event in the star {age}, "
-        f"{ingest.counts.n_records:,} messages landed, lag {lag:,}"
+        f"{progress.counts.n_records:,} messages landed, lag {lag:,} {progress.unit}"
     )

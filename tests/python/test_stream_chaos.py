@@ -1,4 +1,4 @@
-"""Killed at random moments while it lands, compacts and builds, a stream counts every event once."""
+"""Killed at any moment, while it lands, compacts or builds, a stream counts every event once."""
 
 import os
 import random
@@ -28,7 +28,13 @@ PRODUCED_IN_SECONDS = 3  # a round's share of the events
 PATIENCE_SECONDS = 90
 FULL_BUILD = (
     *("build", "--exclude-resource-types", "test", "unit_test", "--select"),
-    *("+fct_department_hour_flows", "+dim_patient", "+quarantine", "+feed_reconciliation"),
+    *(
+        "+fct_department_hour_flows",
+        "+dim_patient",
+        "+dim_department",
+        "+quarantine",
+        "+feed_reconciliation",
+    ),
 )
 COMPARED = (
     "staging.base_patient_flow__patient_events",
@@ -79,7 +85,7 @@ class Watch:
     def look(self) -> dict[str, object]:
         """Return what changes while something is going on."""
         folder = self.place / "raw" / "patient_flow" / "patient_events"
-        names = os.listdir(folder) if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         database = [self.place / "wardhouse.duckdb", self.place / "wardhouse.duckdb.wal"]
         n_built = self.runner.told().count("built in")
         written = [path.stat().st_mtime_ns for path in database if path.exists()]
@@ -110,19 +116,22 @@ class Watch:
         time.sleep(0.005)
 
 
-def simulated_events(place: Path) -> list[bytes]:
-    """Return a dirty stream: told twice, out of order, and messages that are no events."""
+def simulated_events(place: Path) -> list[bytes | None]:
+    """Return a dirty stream: told twice, out of order, no events, no text and tombstones."""
     arguments = ["--out", str(place), "--count", str(N_EVENTS), "--rate", "10", "--duration", "1d"]
     result = CliRunner().invoke(app, ["simulate", "patient-flow", *arguments])
     assert result.exit_code == 0, result.output
     paths = sorted((place / "patient_flow" / "patient_events").iterdir())
-    return b"".join(path.read_bytes() for path in paths).split(b"\n")[:-1]
+    events = b"".join(path.read_bytes() for path in paths).split(b"\n")[:-1]
+    events[1000::5000] = [None] * len(events[1000::5000])
+    events[2000::5000] = [b"\xff\xfe\x00 bytes"] * len(events[2000::5000])
+    return events
 
 
 class Topic:
     """A topic that is filled round by round, and what stands at each of its positions."""
 
-    def __init__(self, broker, events: list[bytes], n_rounds: int):
+    def __init__(self, broker, events: list[bytes | None], n_rounds: int):
         self.name = broker.create_topic("stream-chaos", N_PARTITIONS)
         self._producer = Producer(
             {"bootstrap.servers": broker.bootstrap, "enable.idempotence": True, "log_level": 0}
@@ -140,13 +149,14 @@ class Topic:
             self._threads = [threading.Thread(target=self._send, args=(self._shares.pop(0),))]
             self._threads[0].start()
 
-    def _send(self, events: list[bytes]) -> None:
+    def _send(self, events: list[bytes | None]) -> None:
         for begin in range(0, len(events), 50):
             for number, event in enumerate(events[begin : begin + 50]):
                 partition = number % N_PARTITIONS
                 self._producer.produce(self.name, event, partition=partition)
                 position = f"{self.name}[{partition}]@{self._n_sent[partition]}"
-                self.content[position, event.decode("utf-8", "backslashreplace")] += 1
+                text = event and event.decode("utf-8", "backslashreplace")
+                self.content[position, text] += 1
                 self._n_sent[partition] += 1
             self._producer.flush()
             time.sleep(PRODUCED_IN_SECONDS * 50 / len(events))

@@ -81,7 +81,7 @@ final as (
         source_file, {{ record_hash(typed_columns) }} as record_hash,
         rejection_reason, false as is_duplicate,
         {{ rejected_record(['event_id', 'event_type', 'appointment_id', 'patient_id', 'provider_id',
-            'timestamp', 'details', 'unreadable_text']) }} as rejected_record
+            'timestamp', 'details', 'stream_position', 'unreadable_text']) }} as rejected_record
     from judged
 )
 
