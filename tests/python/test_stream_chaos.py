@@ -22,8 +22,8 @@ N_PARTITIONS = 3
 SEED = 20251122
 FEED = "patient_flow.patient_events"
 # What the process is doing when it is killed; each is waited for and then a random moment more.
-KILLS = {"landing": 8, "compaction": 5, "build": 6, "cycle": 2}
-MORE_SECONDS = {"landing": 0.3, "compaction": 0.05, "build": 2.5, "cycle": 0.8}
+KILLS = {"landing": 8, "compaction": 5, "build": 7, "cycle": 1}
+MORE_SECONDS = {"landing": 0.3, "compaction": 0.05, "build": 6.0, "cycle": 0.8}
 PRODUCED_IN_SECONDS = 3  # a round's share of the events
 PATIENCE_SECONDS = 90
 FULL_BUILD = (
