@@ -141,3 +141,23 @@ def test_new_batch_alone_is_fresh(tmp_path):
     after = plan_feed(tmp_path, FEED, {}, landed=before.fingerprints)
     assert [row[3] for row in rows(after, after.select_fresh)] == ["events[0]@5"]
     assert len(rows(after)) == len(PAYLOADS) + 1
+
+
+def test_poison_line_of_plain_ndjson_is_set_aside_alone(tmp_path):
+    """Also where it comes first: what kind of file it is does not hang on one line."""
+    path = tmp_path / "clinic" / "events.ndjson"
+    path.parent.mkdir()
+    path.write_bytes(
+        b'["an", "array"]\n{"patient_id": "p1"}\n{"patient_id": "\xff\xfe"}\n{"patient_id": "p2"}\n'
+    )
+    plan = plan_feed(tmp_path, FEED, {})
+    assert not plan.problems
+    with duckdb.connect() as connection:
+        found = connection.execute(plan.select).fetchall()
+        refused = connection.execute("select line, csv_line from landing_rejects").fetchall()
+    assert [(row[1], row[5]) for row in found] == [
+        (None, '["an", "array"]'),
+        ("p1", None),
+        ("p2", None),
+    ]
+    assert [line for line, _ in refused] == [3]

@@ -50,10 +50,8 @@ judged as (
             when reported_age between 0 and {{ var('maximum_patient_flow_age') }}
                 then floor(reported_age)::integer
         end as age,
-        {{ repairs([
-            unread('age'), unread('event_time'), unread('discharged_at', 'discharge_time'),
-            unread('wait_minutes', 'wait_time_minutes'),
-        ]) }} as repairs,
+        {{ repairs([unread('age'), unread('event_time'), unread('discharged_at', 'discharge_time'),
+            unread('wait_minutes', 'wait_time_minutes')]) }} as repairs,
         coalesce(given_event_id, {{ content_hash(content + ['repairs']) }}) as event_id,
         {{ surrogate_key([
             assigning_authority('patient_flow', 'hospital'), 'hospital_id',
@@ -64,9 +62,8 @@ judged as (
             admitted_at <= coalesce(event_time, ingested_at)
             + to_minutes({{ var('admission_tolerance_minutes') }}), true
         ) as is_credible,
-        {{ rejection(
-            required(['patient_id', 'hospital_id', 'department']) + required([admission], 'unreadable')
-        ) }} as rejection_reason
+        {{ rejection(required(['patient_id', 'hospital_id', 'department'])
+            + required([admission], 'unreadable')) }} as rejection_reason
     from parsed
 ),
 
