@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 5.0
 WHOLE_EVERY_SECONDS = 3600.0
 POLL_SECONDS = 0.2
+TOLD_AGAIN_SECONDS = 60.0
 LAST_TRIES = 3  # of the last build: another process may have the database just then
 CYCLE_SELECTOR = "{area}_stream"  # of the models that one cycle builds
 
@@ -302,6 +303,22 @@ class CycleMetrics:
             self._newest.set(cycle.newest_event_at)
 
 
+class ToldOnce:
+    """Remembers what was told, for a build that fails every few seconds fails for one reason."""
+
+    def __init__(self, again_seconds: float = TOLD_AGAIN_SECONDS):
+        self._again_seconds = again_seconds
+        self._told, self._told_at = "", -math.inf
+
+    def is_news(self, error: str) -> bool:
+        """Tell whether an error is another one than before, or was told long ago."""
+        now = time.monotonic()
+        is_news = error != self._told or now > self._told_at + self._again_seconds
+        if is_news:
+            self._told, self._told_at = error, now
+        return is_news and bool(error)
+
+
 def stream_command(
     feed: FeedOption,
     raw_dir: RawDirOption,
@@ -354,13 +371,15 @@ def stream_command(
             lambda message: tell_problem(console, message),
         )
 
+        told = ToldOnce()
+
         def on_cycle(cycle: Cycle) -> None:
             if counted:
                 counted.count(cycle)
-            if cycle.error:
-                tell_problem(console, f"build failed, tried again: {cycle.error}", "red")
-            else:
+            if not cycle.error:
                 console.print(_cycle_line(cycle, ingest), soft_wrap=True)
+            if told.is_news(cycle.error):
+                tell_problem(console, f"build failed, tried again: {cycle.error}", "red")
 
         os.environ["WARDHOUSE_RAW_DIR"] = str(raw_dir.resolve())
         builder = Builder(project_directory(), area)

@@ -8,13 +8,11 @@
 
 {% set area, feed = 'telehealth', 'appointment_events' %}
 {% set date_order = feed_option(area, feed, 'date_order', var('date_order')) %}
-{% set content = [
-    'appointment_id', 'event_type', 'occurred_at', 'patient_id', 'provider_id', 'details',
-] %}
+{% set content = ['appointment_id', 'event_type', 'occurred_at', 'patient_id', 'provider_id']
+    + ['details'] %}
 {% set typed_columns = ['event_id'] + content + [
     'event_type_order', 'scheduled_at', 'reason', 'technical_issue_type',
-    'reported_duration_minutes', 'device_type', 'repairs',
-] %}
+    'reported_duration_minutes', 'device_type', 'repairs'] %}
 
 {# What details hold of each type of event, under the keys that producers use. #}
 {% set fields = {
@@ -55,8 +53,7 @@ parsed as (
             as reported_duration_minutes,
         -- A device that nobody foresaw is a device all the same.
         coalesce(device_types.device_type, {{ parse_text('fields.device') }}) as device_type,
-        {{ parse_timestamp('fields.ingested_at', date_order) }} as ingested_at,
-        fields.stream_position
+        try_cast(fields.ingested_at as timestamp) as ingested_at, fields.stream_position
     from fields
     -- A spelling is unique in either seed.
     {{ known_by_spelling('fields.event_type', 'appointment_event_types') }}

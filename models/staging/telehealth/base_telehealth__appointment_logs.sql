@@ -40,8 +40,7 @@ parsed as (
         {{ parse_boolean('appointments.had_technical_issues') }} as has_technical_issues,
         {{ parse_text('appointments.technical_issue_type') }} as technical_issue_type,
         {{ parse_timestamp('appointments.timestamp', date_order) }} as recorded_at,
-        try_cast(appointments.ingested_at as timestamp) as ingested_at,
-        appointments.stream_position
+        try_cast(appointments.ingested_at as timestamp) as ingested_at, appointments.stream_position
     from appointments
     -- A spelling is unique in each of the four seeds.
     {{ known_by_spelling('appointments.appointment_type', 'appointment_types') }}
@@ -72,10 +71,8 @@ judged as (
 final as (
     select
         {{ typed_columns | join(',\n        ') }},
-        ingested_at, stream_position, source_file,
-        {{ record_hash(typed_columns) }} as record_hash,
-        rejection_reason,
-        false as is_duplicate,
+        ingested_at, stream_position, source_file, {{ record_hash(typed_columns) }} as record_hash,
+        rejection_reason, false as is_duplicate,
         {{ rejected_record([
             'appointment_id', 'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',
             'appointment_type', 'status', 'wait_time_minutes', 'duration_minutes', 'device_type',
