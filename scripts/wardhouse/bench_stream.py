@@ -42,7 +42,7 @@ FEED = f"{AREA}.{FEED_NAME}"
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "pyarrow", "confluent-kafka")
 PARTS = ("ingest", "latency", "cycles")
 PARTITIONS = 4
-WARM_UP_CYCLES, MEASURED_CYCLES = 2, 5
+WARM_UP_CYCLES = 2
 CYCLE_EVENTS = 500  # of five seconds at 100 a second
 STARTING_SECONDS = 900  # at most, for the first build of a stream
 STOPPING_SECONDS = 300
@@ -112,6 +112,7 @@ class StreamBench:
     seconds: float
     histories: tuple[int, int]
     batch: int
+    cycles: int
     seed: int
 
 
@@ -271,7 +272,7 @@ def measure_latency(bench: StreamBench, bootstrap: str, tell: Callable[[str], No
                         built.append(streaming.next_build(remaining))
                 streaming.stop()  # builds once more what has landed
                 built += streaming.builds()
-    return _read_latency(place.database, began, until, built)
+    return read_latency(place.database, began, until, built)
 
 
 class _Running:
@@ -336,8 +337,23 @@ class _Running:
         return list(iter(self._builds.get, None))
 
 
-def _read_latency(database: Path, began: float, until: float, built: list[float]) -> Latency:
-    """Hold what the warehouse says of when events were built against the end of each build."""
+def read_latency(database: Path, began: float, until: float, built: list[float]) -> Latency:
+    """Hold what a warehouse says of when events were loaded against the ends of its builds.
+
+    Parameters
+    ----------
+    database
+        The warehouse.
+    began, until
+        When the stream was started, and when watching it ended (seconds since 1970).
+    built
+        When each build ended, in order.
+
+    Raises
+    ------
+    ContenderError
+        If an accepted event is not in the star, or none happened while it was watched.
+    """
     import duckdb
 
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -409,11 +425,12 @@ def measure_history(bench: StreamBench, n_events: int, tell: Callable[[str], Non
     """
     place = _Place(bench.place / f"history-{n_events}", bench.project)
     events, rest = place.folder / "events", place.folder / "rest.ndjson"
-    n_more = (WARM_UP_CYCLES + MEASURED_CYCLES) * CYCLE_EVENTS
+    n_cycles = WARM_UP_CYCLES + bench.cycles
+    n_more = n_cycles * CYCLE_EVENTS
     tell(f"cycles: simulating {n_events:,} events")
     place.run("simulate", *_simulate(bench, n_events + n_more), "--out", events)
     told = events / AREA / FEED_NAME
-    _hold_back(told, n_more, rest)
+    hold_back(told, n_more, rest)
     tell(f"cycles: landing {n_events:,} events")
     options = ("--feed", FEED, "--raw-dir", place.raw)
     source = ("--directory", told, "--until-end", "--no-compact")
@@ -425,15 +442,25 @@ def measure_history(bench: StreamBench, n_events: int, tell: Callable[[str], Non
     dbt = [Path(sys.executable).with_name("dbt"), "--quiet", "build", "--selector", AREA]
     build = place.measure("build", [*dbt, *NO_TESTS])
     megabytes = place.database.stat().st_size / 2**20
-    tell(f"cycles: {WARM_UP_CYCLES + MEASURED_CYCLES} on {n_events:,} events")
+    tell(f"cycles: {n_cycles} on {n_events:,} events")
     words = (bench.project, place.raw, rest, str(CYCLE_EVENTS))
     cycles = place.script("cycles_script", *words)["cycles"][WARM_UP_CYCLES:]
     cpu, wall = ([cycle[clock] for cycle in cycles] for clock in ("cpu", "wall"))
     return History(n_events, build, megabytes, n_files, cpu, wall)
 
 
-def _hold_back(folder: Path, n_lines: int, rest: Path) -> None:
-    """Cut the last lines off the files of a folder, in the order of their names."""
+def hold_back(folder: Path, n_lines: int, rest: Path) -> None:
+    """Cut the last lines off the files of a folder, in the order of their names.
+
+    Parameters
+    ----------
+    folder
+        Of `.ndjson` files that hold at least so many lines; a file left without any goes.
+    n_lines
+        How many lines.
+    rest
+        New file that takes them.
+    """
     held: list[bytes] = []
     for path in sorted(folder.glob("*.ndjson"), reverse=True):
         with path.open("rb") as file:
@@ -494,6 +521,7 @@ def stream_bench_command(
     batch: Annotated[
         int, typer.Option(min=100, help="Events in a micro-batch of the histories.")
     ] = 5000,
+    cycles: Annotated[int, typer.Option(min=1, help="Cycles measured on each history.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the simulated events.")] = 20250101,
     keep: Annotated[
         Path | None, typer.Option(help="New folder to keep data and outputs in.")
@@ -520,6 +548,7 @@ def stream_bench_command(
             seconds,
             (short_history, long_history),
             batch,
+            cycles,
             seed,
         )
         try:
