@@ -229,7 +229,10 @@
         select {{ group }} from {{ this }}
         where source_file in ({{ stale_files(feed.area, feed.feed) }});
         update {{ this }}
-        set is_duplicate = false, rejection_reason = nullif(rejection_reason, '{{ conflict }}')
+        set
+            is_duplicate = false,
+            rejected_record = case when rejection_reason <> '{{ conflict }}' then rejected_record end,
+            rejection_reason = nullif(rejection_reason, '{{ conflict }}')
         where
             (is_duplicate or rejection_reason = '{{ conflict }}')
             and ({{ group }}) in (select ({{ group }}) from touched_groups);
@@ -251,7 +254,9 @@
     {% if key and on_conflict != 'last' %}
         -- Without newest_by all records of a group are equally new.
         update {{ this }}
-        set rejection_reason = '{{ conflict }}'
+        set
+            rejection_reason = '{{ conflict }}',
+            rejected_record = to_json({{ this.identifier }})::varchar
         where {{ this.identifier }}.rowid in (
             select record_rowid
             from (

@@ -128,7 +128,7 @@ def fit_vip(
     metrics: dict[str, float] = {"n_patients": n_patients, "n_fitted": len(values)}
     labels = np.empty(0, dtype=object)
     if len(values):
-        k = min(2, len(np.unique(values, axis=0)[:2]))
+        k = 2 if (values != values[0]).any() else 1
         with single_threaded():
             scaler = StandardScaler().fit(values)
             scaled = scaler.transform(values)

@@ -1,9 +1,10 @@
 -- The hospital has no patient feed: its patients are those its treatments and surveys mention.
 {{ follow_changes(
-    'patient_key', ['dim_patient_patient_flow.patient_key'],
+    'patient_key', [
+        'fct_treatments.patient_key', 'fct_patient_feedback.patient_key',
+        'dim_patient_patient_flow.patient_key',
+    ],
     rebuilt_by=[
-        'base_hospital__patients_data_with_doctor.record_hash',
-        'base_hospital__patient_feedback.record_hash',
         'base_telehealth__patients.record_hash',
         'base_telehealth__patient_feedback.record_hash',
         'base_telehealth__appointment_logs.record_hash',

@@ -1,6 +1,12 @@
 -- Answers that name neither treatment nor day may repeat, and are told apart by their occurrence.
+{{ follow_changes(
+    'patient_feedback_key', [], rebuilt_by=['base_hospital__patient_feedback.record_hash'],
+    publishes=['patient_key'],
+) }}
+
 with feedback as (
     select * from {{ ref('stg_hospital__patient_feedback') }}
+    {{ only_changed() }}
 ),
 
 identified as (

@@ -1,6 +1,9 @@
 -- A patient counts once in every feedback figure, however many answers were given.
+{{ follow_changes('patient_key', ['fct_patient_feedback.patient_key']) }}
+
 with feedback as (
     select * from {{ ref('fct_patient_feedback') }}
+    {{ only_changed() }}
 ),
 
 final as (

@@ -8,8 +8,8 @@ with rejected as (
         source_file,
         null::bigint as line_number,
         rejection_reason as reason,
-        coalesce(rejected_record, to_json(records)::varchar) as record
-    from {{ ref('base_' ~ area ~ '__' ~ feed) }} as records -- noqa: AL05
+        rejected_record as record
+    from {{ ref('base_' ~ area ~ '__' ~ feed) }}
     where rejection_reason is not null
     {{ 'union all' if not loop.last }}
     {% endfor %}
