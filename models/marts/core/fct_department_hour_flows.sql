@@ -7,12 +7,13 @@
         'fct_patient_stays.' ~ hour_cell('department_key', 'discharged_at'),
     ],
 ) }}
+{# Not materialized, because whoever keeps all stays to read them twice reads all of each. #}
 {% set flows = [
     ('admissions', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
     ('discharges', 'discharged_at', 'length_of_stay_hours', 'is_stay_credible'),
 ] %}
 
-with stays as (
+with stays as not materialized (
     select * from {{ ref('fct_patient_stays') }}
 ),
 
