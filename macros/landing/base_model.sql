@@ -9,9 +9,11 @@
     newest_by    a column; where two contents are equally new, all go to quarantine
     identified_by  a record in which all of these are null is never a duplicate
     follow_by    the column, or expression, by which incremental models follow what changes here
+    found_by     a column that holds hash() of the key: in a long feed a text takes longer to find
 #}
 {% macro base_model(
-    key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash'
+    key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash',
+    found_by=''
 ) %}
     {% set group = key or ['record_hash'] %}
     {{ config(
@@ -20,8 +22,8 @@
         pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "') }}"],
         post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
             ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
-            ~ newest_by ~ "', '" ~ follow_by ~ "') }}", "{{ publish_records('" ~ follow_by
-            ~ "') }}", "{{ mark_files_landed() }}"],
+            ~ newest_by ~ "', '" ~ follow_by ~ "', '" ~ found_by ~ "') }}",
+            "{{ publish_records('" ~ follow_by ~ "') }}", "{{ mark_files_landed() }}"],
         meta={'key': key, 'on_conflict': on_conflict},
     ) }}
 {% endmacro %}
@@ -212,7 +214,7 @@
     closely those with more than one record.
 #}
 {% macro settle_duplicates(
-    key, on_conflict, identified_by, newest_by='', follow_by='record_hash'
+    key, on_conflict, identified_by, newest_by='', follow_by='record_hash', found_by=''
 ) %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
@@ -234,10 +236,20 @@
         -- The one look at the whole feed: the rest knows its records by their row.
         create or replace temporary table touched_records as
         select
-            {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
-            {{ newest_by or 'null' }} as told_at, rejection_reason, is_duplicate,
-            {{ follow_by }} as changed_key
-        from {{ this }}
+            record_rowid, {{ group }}, source_file, record_hash, {{ newest_by or 'null' }} as told_at,
+            rejection_reason, is_duplicate, {{ follow_by }} as changed_key
+        from (
+            select
+                *,
+                {{ this.identifier }}.rowid as record_rowid
+            from {{ this }}
+            {% if found_by %}
+            where {{ this.identifier }}.rowid in (
+                select rowid from {{ this }}
+                where {{ found_by }} in (select hash({{ group }}) from touched_groups)
+            )
+            {% endif %}
+        )
         semi join touched_groups using ({{ group }})
         where {{ candidates }};
         update {{ this }}
