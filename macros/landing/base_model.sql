@@ -9,9 +9,11 @@
     newest_by    a column; where two contents are equally new, all go to quarantine
     identified_by  a record in which all of these are null is never a duplicate
     follow_by    the column, or expression, by which incremental models follow what changes here
+    found_by     a column that holds hash() of the key: in a long feed a text takes longer to find
 #}
 {% macro base_model(
-    key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash'
+    key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash',
+    found_by=''
 ) %}
     {% set group = key or ['record_hash'] %}
     {{ config(
@@ -20,8 +22,8 @@
         pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "') }}"],
         post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
             ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
-            ~ newest_by ~ "') }}", "{{ publish_records(" ~ tojson(group) ~ ", '" ~ follow_by
-            ~ "') }}", "{{ mark_files_landed() }}"],
+            ~ newest_by ~ "', '" ~ follow_by ~ "', '" ~ found_by ~ "') }}",
+            "{{ publish_records('" ~ follow_by ~ "') }}", "{{ mark_files_landed() }}"],
         meta={'key': key, 'on_conflict': on_conflict},
     ) }}
 {% endmacro %}
@@ -211,33 +213,62 @@
     the order in which files came. Only groups that a load touches are looked at, and of them
     closely those with more than one record.
 #}
-{% macro settle_duplicates(key, on_conflict, identified_by, newest_by='') %}
+{% macro settle_duplicates(
+    key, on_conflict, identified_by, newest_by='', follow_by='record_hash', found_by=''
+) %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
     {% if scope == 'none' %}{{ return('') }}{% endif %}
     {% set conflict = "conflicting_" ~ key | join('_and_') %}
     {% set group = key | join(', ') if key else 'record_hash' %}
-    {% set touched = 'semi join touched_groups using (' ~ group ~ ')' if scope == 'partial' else '' %}
     {% set candidates %}
         (rejection_reason is null or rejection_reason = '{{ conflict }}')
         {% if identified_by %}and coalesce({{ identified_by | join('::varchar, ') }}::varchar) is not null{% endif %}
     {% endset %}
-    {% if touched %}
+    {% set is_partial = scope == 'partial' %}
+    {% if is_partial %}
+        -- What was refused for good is nobody's duplicate; all that names nothing is one group.
         create or replace temporary table touched_groups as
         select {{ group }} from forgotten_records
         union
         select {{ group }} from {{ this }}
-        where source_file in ({{ stale_files(feed.area, feed.feed) }});
+        where source_file in ({{ stale_files(feed.area, feed.feed) }}) and {{ candidates }};
+        -- The one look at the whole feed: the rest knows its records by their row.
+        create or replace temporary table touched_records as
+        select
+            record_rowid, {{ group }}, source_file, record_hash, {{ newest_by or 'null' }} as told_at,
+            rejection_reason, is_duplicate, {{ follow_by }} as changed_key
+        from (
+            select
+                *,
+                {{ this.identifier }}.rowid as record_rowid
+            from {{ this }}
+            {% if found_by %}
+            where {{ this.identifier }}.rowid in (
+                select rowid from {{ this }}
+                where {{ found_by }} in (select hash({{ group }}) from touched_groups)
+            )
+            {% endif %}
+        )
+        semi join touched_groups using ({{ group }})
+        where {{ candidates }};
         update {{ this }}
         set
             is_duplicate = false,
             rejected_record = case when rejection_reason <> '{{ conflict }}' then rejected_record end,
             rejection_reason = nullif(rejection_reason, '{{ conflict }}')
-        where
-            (is_duplicate or rejection_reason = '{{ conflict }}')
-            and ({{ group }}) in (select ({{ group }}) from touched_groups);
+        where {{ this.identifier }}.rowid in (
+            select record_rowid
+            from touched_records
+            where is_duplicate or rejection_reason = '{{ conflict }}'
+        );
     {% endif %}
     create or replace temporary table repeated_records as
+    {% if is_partial %}
+    select record_rowid, {{ group }}, source_file, record_hash, told_at
+    from touched_records
+    qualify count(*) over (partition by {{ group }}) > 1;
+    {% else %}
     select
         {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
         {{ newest_by or 'null' }} as told_at
@@ -245,12 +276,12 @@
     inner join (
         select {{ group }}
         from {{ this }}
-        {{ touched }}
         where {{ candidates }}
         group by {{ group }}
         having count(*) > 1
     ) as repeated using ({{ group }})
     where {{ candidates }};
+    {% endif %}
     {% if key and on_conflict != 'last' %}
         -- Without newest_by all records of a group are equally new.
         update {{ this }}
@@ -288,21 +319,21 @@
 
 
 {# After a load. Tells followers which records are new, gone or settled otherwise than before. #}
-{% macro publish_records(group, follow_by) %}
+{% macro publish_records(follow_by) %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
     {% if scope == 'partial' %}
+        {# A new record that names nothing is touched by no other; what was refused, nobody follows. #}
         {% set changed %}
             select changed_key from forgotten_records
             union
-            select {{ follow_by }} from {{ this }}
-            where source_file in ({{ stale_files(feed.area, feed.feed) }})
+            select changed_key from touched_records
             union
             select {{ follow_by }} from {{ this }}
-            semi join touched_groups using ({{ group | join(', ') }})
+            where source_file in ({{ stale_files(feed.area, feed.feed) }}) and rejection_reason is null
         {% endset %}
         {{ publish_changes(follow_by, changed) }};
-        drop table forgotten_records; drop table touched_groups
+        drop table forgotten_records; drop table touched_groups; drop table touched_records
     {% elif scope == 'complete' %}
         {{ publish_changes(follow_by) }}
     {% endif %}

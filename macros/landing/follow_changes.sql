@@ -21,12 +21,24 @@
 {% endmacro %}
 
 
-{# Follows an imported relation: keeps the rows to be made anew, all of them in a full build. #}
-{% macro only_changed(column=none) -%}
+{#
+    Follows an imported relation: keeps the rows to be made anew, all of them in a full build. In a
+    large one, named again as `of`, they are looked up by the key alone first, so that the other
+    columns are read where they are and not throughout. A view has no row numbers: there `near`
+    serves, a column that is never null and rises with the rows.
+#}
+{% macro only_changed(column=none, of=none, near=none) -%}
     {%- if is_incremental() -%}
+        {%- set key = column or model.config.meta.key -%}
         {%- set pending = pending_changes() if execute else 'all' -%}
-        {%- if pending == 'some' -%}
-            where {{ column or model.config.meta.key }} in (select changed_key from changed_keys)
+        {%- set is_changed = key ~ ' in (select changed_key from changed_keys)' -%}
+        {%- if pending == 'some' and near -%}
+            semi join (select {{ key }}, {{ near }} from {{ of }} where {{ is_changed }}) as changed_rows
+                using ({{ key }}, {{ near }})
+        {%- elif pending == 'some' and of -%}
+            where rowid in (select rowid from {{ of }} where {{ is_changed }})
+        {%- elif pending == 'some' -%}
+            where {{ is_changed }}
         {%- elif pending == 'none' -%}
             where false
         {%- endif -%}

@@ -1,4 +1,4 @@
-"""`wardhouse bench`: the build beside scripts that do the same work by hand, on the same data.
+"""`wardhouse bench hospital`: the build beside scripts that do the same by hand, on the same data.
 
 Every contender runs in a fresh process. What counts is CPU seconds; the build must end with the
 same answer as the scripts, or the comparison means nothing.
@@ -282,8 +282,8 @@ def ratios(measurements: Sequence[Measurement]) -> list[tuple[str, float]]:
     ]
 
 
-def describe_machine() -> str:
-    """Say in one line what the figures were measured on."""
+def describe_machine(packages: Sequence[str] = PACKAGES) -> str:
+    """Say in one line what the figures were measured on, with the versions of packages."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -292,7 +292,7 @@ def describe_machine() -> str:
                 model = line.partition(":")[2].strip()
                 break
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     return (
         f"{os.cpu_count()} cores of {model}, {memory:.0f} GB of memory, {platform.system()}, "
         f"Python {platform.python_version()}, {versions}"
@@ -342,8 +342,17 @@ def run_contenders(
 
 
 @contextmanager
-def _kept_or_temporary(keep: Path | None) -> Iterator[Path]:
+def kept_or_temporary(keep: Path | None) -> Iterator[Path]:
+    """Give a place for data and outputs: a folder to keep, which must be new, or a passing one.
+
+    Raises
+    ------
+    typer.BadParameter
+        When the folder to keep holds something.
+    """
     if keep:
+        if keep.is_dir() and any(keep.iterdir()):
+            raise typer.BadParameter(f"{keep} is not empty: a fresh build needs a fresh place")
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
     else:
@@ -366,8 +375,7 @@ def _chosen(only: Sequence[str], treatments: int) -> tuple[list[str], str]:
     )
 
 
-def bench_command(
-    area: Annotated[str, typer.Argument(help="Only hospital has scripts to compare with.")],
+def hospital_command(
     treatments: Annotated[int, typer.Option(min=100, help="How many treatments.")] = 1_000_000,
     seed: Annotated[int, typer.Option(help="Of the generated data.")] = DEFAULT_SEED,
     keep: Annotated[
@@ -377,19 +385,15 @@ def bench_command(
         list[str] | None, typer.Option(metavar="NAME", help="One contender; may be repeated.")
     ] = None,
 ) -> None:
-    """Measure the build against hand-written scripts that do the same work."""
+    """Measure the hospital's build against hand-written scripts that do the same work."""
     from rich.console import Console
     from rich.table import Table
 
     from wardhouse.inspection import project_directory
 
-    if area != "hospital":
-        raise typer.BadParameter(f"there are scripts for hospital only, not for {area}")
-    if keep and keep.is_dir() and any(keep.iterdir()):
-        raise typer.BadParameter(f"{keep} is not empty: a fresh build needs a fresh place")
     console = Console()
     names, note = _chosen(only or [], treatments)
-    with _kept_or_temporary(keep) as place, console.status("starting") as status:
+    with kept_or_temporary(keep) as place, console.status("starting") as status:
         bench = Bench(place, project_directory(), treatments, seed)
         try:
             measurements = run_contenders(bench, names, status.update)

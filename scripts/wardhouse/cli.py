@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wardhouse.bench import bench_command
+from wardhouse.bench import hospital_command
+from wardhouse.bench_stream import stream_bench_command
 from wardhouse.compaction import compact_command
 from wardhouse.ingest import ingest_command
 from wardhouse.sample import sample_command
@@ -25,11 +26,14 @@ app = typer.Typer(
 )
 console = Console()
 app.command("sample")(sample_command)
-app.command("bench")(bench_command)
 app.command("ingest")(ingest_command)
 app.command("stream")(stream_command)
 app.command("compact")(compact_command)
 app.add_typer(simulate_app, name="simulate")
+bench_app = typer.Typer(help="Measure speed, side by side with what it is held against.")
+bench_app.command("hospital")(hospital_command)
+bench_app.command("stream")(stream_bench_command)
+app.add_typer(bench_app, name="bench", no_args_is_help=True)
 
 
 def _fail(message: str) -> None:

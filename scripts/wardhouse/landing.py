@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -577,8 +577,7 @@ def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:
 
 def survey_row(plan: FeedPlan, file: LandedFile) -> dict[str, str]:
     """Write a survey as a row that `plan_feed` takes back in the next run."""
-    survey = asdict(file)
-    survey["batches"] = [list(batch.values()) for batch in survey["batches"]]
+    survey = {**vars(file), "batches": [list(vars(batch).values()) for batch in file.batches]}
     for name in ("path", "source_file", "stat"):
         del survey[name]
     return {

@@ -148,7 +148,11 @@ def sample(dbt, tmp_path_factory) -> Outcome:
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory):
     """Return a real Kafka broker, or skip where Java or Maven is missing."""
-    from kafka_broker import running_broker
+    from wardhouse.local_kafka import UnavailableError, kafka_jars, running_broker
 
+    try:
+        kafka_jars()
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker

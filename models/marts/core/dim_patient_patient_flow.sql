@@ -10,7 +10,7 @@ with stays as (
         row_number() over (partition by patient_key order by admitted_at, patient_stay_key)
             as stay_number
     from {{ ref('fct_patient_stays') }}
-    {{ only_changed() }}
+    {{ only_changed(of=ref('fct_patient_stays')) }}
 ),
 
 final as (

@@ -1,18 +1,20 @@
--- What came and went in an hour of a department. Waits count where patients arrive, stays where they
--- leave: an hour, once told, does not change when somebody leaves later. Sums are of decimals, which
--- no order of rows can change. A stay whose admission is not credible counts as such and no more.
+-- What came and went in an hour of a department. Waits count where patients arrive, stays where
+-- they leave: an hour, once told, does not change when somebody leaves later. Sums are of decimals,
+-- which no order of rows can change. A stay whose admission is not credible counts as such and no
+-- more.
 {{ follow_changes(
     hour_cell('department_key', 'hour_at'), [
         'fct_patient_stays.' ~ hour_cell('department_key', 'admitted_at'),
         'fct_patient_stays.' ~ hour_cell('department_key', 'discharged_at'),
     ],
 ) }}
+{# Materialized, all stays would be read to the last column before the changed ones are chosen. #}
 {% set flows = [
     ('admissions', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
     ('discharges', 'discharged_at', 'length_of_stay_hours', 'is_stay_credible'),
 ] %}
 
-with stays as (
+with stays as not materialized (
     select * from {{ ref('fct_patient_stays') }}
 ),
 

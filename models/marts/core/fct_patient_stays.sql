@@ -10,7 +10,7 @@
 
 with events as (
     select * from {{ ref('stg_patient_flow__patient_events') }}
-    {{ only_changed() }}
+    {{ only_changed(of=ref('stg_patient_flow__patient_events'), near='admitted_at') }}
 ),
 
 numbered as (

@@ -1,4 +1,9 @@
-"""A real Apache Kafka broker for tests: one KRaft node on loopback, its jars from Maven Central."""
+"""A real Apache Kafka broker on loopback: one KRaft node, its jars from Maven Central.
+
+For tests and benchmarks: whoever reaches the port may read and write.
+"""
+
+from __future__ import annotations
 
 import fcntl
 import os
@@ -7,13 +12,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = "3.9.1"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
@@ -37,7 +44,7 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependencies>
 </project>
 """
-# Time-outs as short as the broker allows, so that a test sees a dead consumer go within a second.
+# Time-outs as short as the broker allows: a dead consumer is gone within a second.
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -63,8 +70,19 @@ CLUSTER_ID = "d2FyZGhvdXNlLXRlc3RzIQ"  # any 16 bytes in base64
 START_SECONDS = 60
 
 
+class UnavailableError(Exception):
+    """There can be no broker here; the message says what is missing."""
+
+
 class KafkaBroker:
-    """A broker that tests start, stop, kill and start again on the same port and data.
+    """A broker to start, stop, kill and start again on the same port and data.
+
+    Parameters
+    ----------
+    jars
+        Of `kafka_jars`.
+    folder
+        For its settings, its log and its data; absolute.
 
     Attributes
     ----------
@@ -151,14 +169,20 @@ def _free_ports(count: int) -> list[int]:
 
 
 def kafka_jars() -> Path:
-    """Return the folder of the broker's jars, fetched once, or skip the test with the reason."""
+    """Return the folder of the broker's jars, fetched once and kept in the user's cache.
+
+    Raises
+    ------
+    UnavailableError
+        When Java or Maven is not here, or Maven cannot fetch them.
+    """
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
-            pytest.skip(f"a real Kafka broker needs {tool}, which is not here")
+            raise UnavailableError(f"a real Kafka broker needs {tool}, which is not here")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wardhouse"
     cache.mkdir(parents=True, exist_ok=True)
     jars = cache / f"kafka-{VERSION}"
-    with (cache / "kafka.lock").open("w") as lock:  # two test workers fetch only once
+    with (cache / "kafka.lock").open("w") as lock:  # two processes fetch only once
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not jars.is_dir():
             _fetch(jars)
@@ -175,13 +199,19 @@ def _fetch(jars: Path) -> None:
             [*command, f"-DoutputDirectory={fetched}"], capture_output=True, text=True, timeout=300
         )
         if done.returncode:
-            pytest.skip(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-300:]}")
+            raise UnavailableError(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-300:]}")
         fetched.rename(jars)
 
 
 @contextmanager
 def running_broker(folder: Path) -> Iterator[KafkaBroker]:
-    """Run a broker with its data in a folder of its own."""
+    """Run a broker with its data in a folder of its own.
+
+    Raises
+    ------
+    UnavailableError
+        Where there can be none.
+    """
     broker = KafkaBroker(kafka_jars(), folder)
     try:
         broker.start()
