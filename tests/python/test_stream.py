@@ -480,10 +480,10 @@ def test_memory_stays_flat_over_cycles(warehouse):
         resident.append(process.memory_info().rss)
         warehouse.send(FLOW, event(f"CYCLE{len(resident)}"))
 
-    cycles = warehouse.stream(FLOW, *[step] * 20)
-    assert [cycle.error for cycle in cycles] == [""] * 21
-    assert warehouse.n_stays(*(f"CYCLE{number}" for number in range(1, 21))) == 20
-    assert resident[-1] - resident[6] < 25 * 2**20
+    cycles = warehouse.stream(FLOW, *[step] * 16)
+    assert [cycle.error for cycle in cycles] == [""] * 17
+    assert warehouse.n_stays(*(f"CYCLE{number}" for number in range(1, 17))) == 16
+    assert resident[-1] - resident[4] < 25 * 2**20
 
 
 def test_telehealth_streams_reach_the_timeline_and_the_appointments(warehouse):
@@ -561,7 +561,7 @@ def test_two_streams_feed_one_database(warehouse):
     def note(cycle: Cycle) -> None:
         failures.append(cycle.error)
         told = log.read_text()
-        is_enough = told.count("built") > 3 and failures.count("") > 3
+        is_enough = told.count("built") > 1 and failures.count("") > 1
         is_met = "failed" in told or any(failures)
         if (is_enough and is_met) or time.monotonic() > deadline:
             stream.stop()
