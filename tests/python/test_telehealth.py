@@ -581,7 +581,9 @@ def test_rejections_name_their_field_whatever_the_format(dbt, folder, tmp_path):
 
 
 def test_planted_insights_all_fire(sample):
-    rows = sample.query("select insight, statement, is_significant from quality.insights")
+    rows = sample.query(
+        "select insight, statement, is_significant from quality.insights where area = 'telehealth'"
+    )
     assert [insight for insight, _, fires in rows if not fires] == []
     assert len(rows) == 11
     statements = {statement for _, statement, _ in rows}
@@ -592,6 +594,19 @@ def test_planted_insights_all_fire(sample):
         "Patients of age 18-34 miss most appointments",
         "Uninsured patients miss more appointments",
     }
+
+
+def test_insights_of_the_recorded_stream_find_what_was_planted_and_no_trend(sample):
+    """Here, for another file would build the sample once more."""
+    rows = sample.query(
+        "select insight, statement from quality.insights "
+        "where area = 'patient_flow' and is_significant"
+    )
+    statements = dict(rows)
+    assert "demand_trend" not in statements
+    assert statements.keys() >= {"demand_hour", "staffing_shift", "department_admissions"}
+    for insight in ("department_wait", "department_wait_risk"):
+        assert "Oncology" in statements[insight]
 
 
 def test_marts_find_what_was_planted(sample):
