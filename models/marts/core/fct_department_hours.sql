@@ -1,6 +1,6 @@
 -- Every hour of a department from its first admission to the last thing known to have happened
--- anywhere, hours without events too. A view: the census is the sum of all that came and went before,
--- which no stored row could hold without being written again with every late event.
+-- anywhere, hours without events too. A view: the census is the sum of all that came and went
+-- before, which no stored row could hold without being written again with every late event.
 {{ config(materialized='view') }}
 
 with flows as (
