@@ -16,5 +16,8 @@
 
 {# A department and an hour as one value, to follow what changed in it. Never a key that is kept. #}
 {% macro hour_cell(department_key, moment) -%}
-    {%- do return('hash(' ~ department_key ~ ", date_trunc('hour', " ~ moment ~ '))') -%}
+    {%- do return(
+        'case when ' ~ moment ~ ' is not null then hash(' ~ department_key ~ ", date_trunc('hour', "
+        ~ moment ~ ')) end'
+    ) -%}
 {%- endmacro %}

@@ -235,21 +235,25 @@
         where source_file in ({{ stale_files(feed.area, feed.feed) }}) and {{ candidates }};
         -- The one look at the whole feed: the rest knows its records by their row.
         create or replace temporary table touched_records as
-        select
-            record_rowid, {{ group }}, source_file, record_hash, {{ newest_by or 'null' }} as told_at,
-            rejection_reason, is_duplicate, {{ follow_by }} as changed_key
-        from (
+        -- Not materialized, the text would be looked for in the whole feed after all.
+        with found as materialized (
             select
-                *,
-                {{ this.identifier }}.rowid as record_rowid
+                {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
+                {{ newest_by or 'null' }} as told_at, rejection_reason, is_duplicate,
+                {{ follow_by }} as changed_key
             from {{ this }}
             {% if found_by %}
             where {{ this.identifier }}.rowid in (
                 select rowid from {{ this }}
                 where {{ found_by }} in (select hash({{ group }}) from touched_groups)
             )
+            {% else %}
+            semi join touched_groups using ({{ group }})
             {% endif %}
         )
+
+        select found.*
+        from found
         semi join touched_groups using ({{ group }})
         where {{ candidates }};
         update {{ this }}

@@ -107,17 +107,22 @@
             and changes.load_number > followed.load_number
             and followed.follower = '{{ model.name }}';
         {% if meta.publishes %}
-            create or replace temporary table forgotten_keys as
-            select
-                {% for column in meta.publishes %}
-                {{ column }} as key_{{ loop.index }}{{ ',' if not loop.last }}
-                {% endfor %}
-            from {{ this }}
-            where {{ meta.key }} in (select changed_key from changed_keys);
+            create or replace temporary table touched_keys as {{ published_keys() }};
         {% endif %}
         delete from {{ this }} where {{ meta.key }} in (select changed_key from changed_keys)
     {% endif %}
 {% endmacro %}
+
+
+{# What the rows to be made anew publish, as a query: before they are dropped, and when they are. #}
+{% macro published_keys() -%}
+    select
+        {% for column in model.config.meta.publishes %}
+        {{ column }} as key_{{ loop.index }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ this }}
+    {{ only_changed(of=this) }}
+{%- endmacro %}
 
 
 {# After a follower has loaded: what changed in it, and what it has taken in. #}
@@ -125,13 +130,14 @@
     {% set meta = model.config.meta %}
     {% set pending = pending_changes() %}
     {% if pending == 'none' %}{{ return('') }}{% endif %}
+    {% if pending == 'some' and meta.publishes %}
+        insert into touched_keys {{ published_keys() }};
+    {% endif %}
     {% for column in meta.publishes %}
-        {{ publish_changes(column, (
-            'select key_' ~ loop.index ~ ' from forgotten_keys union select ' ~ column ~ ' from '
-            ~ this ~ ' where ' ~ meta.key ~ ' in (select changed_key from changed_keys)'
-        ) if pending == 'some' else none) }};
+        {% set touched = 'select distinct key_' ~ loop.index ~ ' from touched_keys' %}
+        {{ publish_changes(column, touched if pending == 'some' else none) }};
     {% endfor %}
-    drop table if exists forgotten_keys; drop table if exists changed_keys;
+    drop table if exists touched_keys; drop table if exists changed_keys;
     delete from landing.followed where follower = '{{ model.name }}';
     insert into landing.followed by name
     select

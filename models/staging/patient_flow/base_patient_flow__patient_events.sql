@@ -72,8 +72,7 @@ final as (
     select
         {{ typed_columns | join(',\n        ') }},
         is_credible, ingested_at, stream_position, source_file,
-        {{ record_hash(typed_columns) }} as record_hash,
-        hash(event_id) as event_hash,
+        {{ record_hash(typed_columns) }} as record_hash, hash(event_id) as event_hash,
         rejection_reason, false as is_duplicate,
         {{ rejected_record([
             'event_id', 'event_time', 'patient_id', 'hospital_id', 'department', 'admission_time',
