@@ -240,7 +240,7 @@
             select
                 {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
                 {{ newest_by or 'null' }} as told_at, rejection_reason, is_duplicate,
-                {{ follow_by }} as changed_key
+                {{ follow_by }} as changed_key, {{ candidates }} as is_candidate
             from {{ this }}
             {% if found_by %}
             where {{ this.identifier }}.rowid in (
@@ -255,7 +255,7 @@
         select found.*
         from found
         semi join touched_groups using ({{ group }})
-        where {{ candidates }};
+        where is_candidate;
         update {{ this }}
         set
             is_duplicate = false,
