@@ -14,13 +14,16 @@ from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from wardhouse.kafka_settings import kafka_settings
+from wardhouse.stream_sources import CONSUMER_DEFAULTS
 
 BATCH = 10_000
 
 
 def main(bootstrap: str, topic: str, out: Path) -> None:
     """Consume a topic from its beginning to its present end."""
-    settings = {**kafka_settings(os.environ), "bootstrap.servers": bootstrap}
+    # The settings of ingest, so that neither side reads larger pieces than the other.
+    environment = kafka_settings(os.environ)
+    settings = {**CONSUMER_DEFAULTS, **environment, "bootstrap.servers": bootstrap}
     consumer = Consumer({**settings, "group.id": "wardhouse-bench", "enable.auto.commit": False})
     places = consumer.list_topics(topic, timeout=30).topics[topic].partitions
     parts = [TopicPartition(topic, place, OFFSET_BEGINNING) for place in places]
