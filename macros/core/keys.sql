@@ -8,6 +8,12 @@
 {%- endmacro %}
 
 
+{# Key of a person or place in its conformed dimension: who issued the identifier, and the identifier. #}
+{% macro member_key(source_system, entity, identifier) -%}
+    {{ surrogate_key([assigning_authority(source_system, entity), identifier]) }}
+{%- endmacro %}
+
+
 {# Who issues the identifiers that a source uses for an entity (HL7's assigning authority). #}
 {% macro assigning_authority(source_system, entity) -%}
     (

@@ -1,7 +1,7 @@
 -- The hospital has no patient feed: its patients are those its treatments and surveys mention.
 {{ follow_changes(
     'patient_key', [
-        'fct_treatments.patient_key', 'fct_patient_feedback.patient_key',
+        'fct_patient_provider_treatments.patient_key', 'fct_patient_feedback_totals.patient_key',
         'dim_patient_patient_flow.patient_key',
     ],
     rebuilt_by=[

@@ -1,12 +1,9 @@
 -- Answers that name neither treatment nor day may repeat, and are told apart by their occurrence.
-{{ follow_changes(
-    'patient_feedback_key', [], rebuilt_by=['base_hospital__patient_feedback.record_hash'],
-    publishes=['patient_key'],
-) }}
+-- A view, as fct_treatments is.
+{{ config(materialized='view') }}
 
 with feedback as (
     select * from {{ ref('stg_hospital__patient_feedback') }}
-    {{ only_changed() }}
 ),
 
 identified as (
@@ -35,8 +32,7 @@ final as (
             "'hospital'", 'patient_id', 'treatment_id', 'review_date', 'feedback_score',
             "array_to_string(repairs, ',')", 'occurrence',
         ]) }} as patient_feedback_key,
-        {{ surrogate_key([assigning_authority('hospital', 'patient'), 'patient_id']) }}
-            as patient_key,
+        {{ member_key('hospital', 'patient', 'patient_id') }} as patient_key,
         patient_id,
         treatment_id as reported_treatment_id,
         review_date,

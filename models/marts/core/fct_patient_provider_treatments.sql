@@ -1,21 +1,31 @@
--- The one pass over treatments that doctors, patients and their marts are summed from.
-{{ follow_changes('patient_key', ['fct_treatments.patient_key']) }}
+-- The one pass over treatments that doctors, patients and their marts are summed from. It groups by
+-- the hospital's own identifiers, so that keys are hashed for pairs and not for treatments.
+{{ follow_changes(
+    'hash(patient_id)', ['base_hospital__patients_data_with_doctor.hash(patient_id)'],
+    publishes=['patient_key'],
+) }}
 
 with treatments as (
     select * from {{ ref('fct_treatments') }}
     {{ only_changed() }}
 ),
 
-final as (
+summed as (
     select
-        patient_key,
-        provider_key,
-        any_value(patient_id) as patient_id,
-        any_value(provider_id) as provider_id,
+        patient_id,
+        provider_id,
         count(*) as n_treatments,
         sum(revenue_amount)::decimal(18, 2) as revenue_amount
     from treatments
-    group by patient_key, provider_key
+    group by patient_id, provider_id
+),
+
+final as (
+    select
+        {{ member_key('hospital', 'patient', 'patient_id') }} as patient_key,
+        {{ member_key('hospital', 'provider', 'provider_id') }} as provider_key,
+        *
+    from summed
 )
 
 select * from final

@@ -1,21 +1,15 @@
--- Follows staging by record hash, so that an append costs what the append weighs. Its key is the
--- treatment's own identifier: nothing joins on treatments, and a hash would cost as much as two.
-{{ follow_changes(
-    'record_hash', ['base_hospital__patients_data_with_doctor.record_hash'],
-    publishes=['patient_key'],
-) }}
+-- A view: staging holds each treatment once, checked while it loaded, and a second copy of the
+-- hospital's largest table would cost as much again. Keys are computed where they are asked for.
+{{ config(materialized='view') }}
 
 with treatments as (
     select * from {{ ref('stg_hospital__treatments') }}
-    {{ only_changed() }}
 ),
 
 final as (
     select
-        {{ surrogate_key([assigning_authority('hospital', 'patient'), 'patient_id']) }}
-            as patient_key,
-        {{ surrogate_key([assigning_authority('hospital', 'provider'), 'doctor_id']) }}
-            as provider_key,
+        {{ member_key('hospital', 'patient', 'patient_id') }} as patient_key,
+        {{ member_key('hospital', 'provider', 'doctor_id') }} as provider_key,
         treatment_id,
         patient_id,
         doctor_id as provider_id,
@@ -24,8 +18,7 @@ final as (
         treatment_cost_amount,
         room_cost_amount,
         (treatment_cost_amount + room_cost_amount)::decimal(18, 2) as revenue_amount,
-        repairs,
-        record_hash
+        repairs
     from treatments
 )
 

@@ -10,6 +10,7 @@ with treatments as (
 
 doctors as (
     select * from {{ ref('dim_provider') }}
+    where assigning_authority = {{ assigning_authority('hospital', 'provider') }}
 ),
 
 feedback as (
@@ -31,9 +32,10 @@ final as (
         feedback.avg_feedback_score::double as avg_feedback,
         coalesce(feedback.n_feedback, 0) as n_feedback
     from treatments
-    -- provider_key and patient_key are unique on the right: no row is lost or doubled.
-    left join doctors on treatments.provider_key = doctors.provider_key
-    left join feedback on treatments.patient_key = feedback.patient_key
+    -- The hospital's identifiers are unique on the right: no row is lost or doubled. Joined by key,
+    -- every treatment would hash two of them.
+    left join doctors on treatments.provider_id = doctors.provider_id
+    left join feedback on treatments.patient_id = feedback.patient_id
 )
 
 select * from final

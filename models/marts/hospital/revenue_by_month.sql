@@ -1,16 +1,17 @@
 -- Treatments without a known date keep their revenue, in a row whose month is null.
 with treatments as (
     select
-        provider_key,
+        provider_id,
         date_trunc('month', treatment_date)::date as month_start_date,
         count(*) as n_treatments,
         sum(revenue_amount)::decimal(18, 2) as total_revenue
     from {{ ref('fct_treatments') }}
-    group by provider_key, month_start_date
+    group by provider_id, month_start_date
 ),
 
 doctors as (
     select * from {{ ref('dim_provider') }}
+    where assigning_authority = {{ assigning_authority('hospital', 'provider') }}
 ),
 
 final as (
@@ -22,8 +23,8 @@ final as (
         treatments.n_treatments,
         treatments.total_revenue
     from treatments
-    -- provider_key is unique on the right.
-    inner join doctors on treatments.provider_key = doctors.provider_key
+    -- An authority's identifiers are unique.
+    inner join doctors on treatments.provider_id = doctors.provider_id
 )
 
 select * from final

@@ -1,5 +1,7 @@
 -- Applies the fitted scaler and centroids. A patient is VIP when the VIP centroid is nearer; where
 -- the fit found one cluster only, nobody is.
+{{ config(materialized='view') }}
+
 {% set features = ['total_revenue', 'n_visits', 'avg_spent', 'avg_feedback'] %}
 
 with patients as (

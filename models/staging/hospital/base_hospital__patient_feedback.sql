@@ -1,6 +1,6 @@
 -- A survey answer is accepted when it names a patient and scores from 1 to 5. An answer that names
 -- neither treatment nor day is nobody's copy: a patient may give the same score twice.
-{{ base_model(identified_by=['treatment_id', 'review_date']) }}
+{{ base_model(identified_by=['treatment_id', 'review_date'], follow_by='hash(patient_id)') }}
 
 {% set area, feed = 'hospital', 'patient_feedback' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}

@@ -1,6 +1,6 @@
 -- A treatment is accepted when it names itself, a patient and a doctor, and costs no less than
 -- nothing. A missing or unreadable cost is taken as zero and flagged: the hospital's own rule.
-{{ base_model(key=['treatment_id'], on_conflict='reject') }}
+{{ base_model(key=['treatment_id'], on_conflict='reject', follow_by='hash(patient_id)') }}
 
 {% set area, feed = 'hospital', 'patients_data_with_doctor' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
