@@ -39,6 +39,8 @@ NO_EXPORTS = (
     *("+feed_reconciliation", "undeclared_columns", "--exclude-resource-type", "unit_test"),
     *("--indirect-selection", "cautious"),
     *("--exclude", "processed_healthcare_data", "enriched_healthcare_data"),
+    *(f"resource_type:test,path:models/staging/{area}" for area in ("telehealth", "patient_flow")),
+    *(f"resource_type:test,fqn:*{fact}*" for fact in ("fct_appointment", "fct_patient_stays")),
 )
 
 Answer = dict[str, Any]
