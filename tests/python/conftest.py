@@ -54,15 +54,15 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 def invoke(arguments: list[str], manifest=None):
     """Run dbt in this process, and let go of the database file."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+    from wardhouse.stream import let_go_of_database
 
     try:
         return dbtRunner(manifest=manifest).invoke(
             [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         )
     finally:
-        DuckDBConnectionManager.close_all_connections()
+        let_go_of_database()
 
 
 @cache
