@@ -23,17 +23,14 @@ $(READY): requirements.lock pyproject.toml
 build: $(READY) ## build the warehouse on the shipped sample (or WARDHOUSE_RAW_DIR), print the top doctors
 	@$(BIN)/dbt build
 
-test: $(READY) lint ## run every test: lint, the dbt build with its data and unit tests, pytest
-	@mkdir -p target/test
-	@env -u WARDHOUSE_RAW_DIR -u WARDHOUSE_AREAS WARDHOUSE_DB=target/test/wardhouse.duckdb \
-		WARDHOUSE_EXPORT_DIR=target/test/exports $(BIN)/dbt build --target-path target/test --quiet
+test: $(READY) lint ## run every test: lint, and pytest with the dbt build and its data and unit tests
 	@$(BIN)/pytest
 
 lint: $(READY) ## check style: ruff, sqlfluff, yamllint
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/sqlfluff lint --disable-progress-bar models tests
+	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
 
 docs: $(READY) ## write the documentation as one page, target/static_index.html
 	@$(BIN)/dbt docs generate --static

@@ -11,6 +11,7 @@ import math
 import os
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,15 +114,13 @@ class Builder:
             A failed build is told in `error`; it changed nothing that it did not finish.
         """
         began = time.monotonic()
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
         try:
             error = self._invoke(
                 ["build", "--selector", selector, "--no-write-json", "--log-level-file", "none"]
             )
             newest = None if error else self._newest_event_at()
         finally:
-            DuckDBConnectionManager.close_all_connections()
+            let_go_of_database()
         return Cycle(time.time(), time.monotonic() - began, newest, error)
 
     def _invoke(self, arguments: list[str]) -> str:
@@ -162,8 +161,24 @@ class Builder:
         if not clocks:
             return None
         union = " union all ".join(clocks)
-        cursor = DuckDBConnectionManager.env().handle().cursor()
-        return cursor.execute(f"select epoch(max(newest_at)) from ({union})").fetchone()[0]  # noqa: S608
+        with closing(DuckDBConnectionManager.env().handle()) as handle:
+            newest = f"select epoch(max(newest_at)) from ({union})"  # noqa: S608
+            return handle.cursor().execute(newest).fetchone()[0]
+
+
+def let_go_of_database() -> None:
+    """Close the database that dbt has open in this process, after every dbt command.
+
+    dbt-duckdb only forgets its connection and leaves the closing to Python. A build that met
+    another process at the database may leave an exception whose frames hold the connection until
+    garbage is collected: meanwhile others would find the database locked, and the next build here
+    would find the functions of `wardhouse.dbt_plugin` there already.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
 
 
 class Stream:

@@ -1,6 +1,10 @@
 """Builds of the real project on raw directories that tests make."""
 
+import fcntl
+import gc
 import os
+import pickle
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +16,23 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+# What takes longest, for the workers of a run to end together; the others are short.
+LONGEST_FIRST = (
+    "test_bench",
+    "test_incremental_stream",
+    "test_stream_chaos",
+    "test_stream",
+    "test_incremental",
+    "test_manifest",
+    "test_broken_feeds",
+    "test_patient_flow",
+    "test_appointment_events",
+    "test_ingest_chaos",
+    "test_telehealth",
+    "test_vip",
+    "test_simulate",
+    "test_telehealth_models",
+)
 ENVIRONMENT = ("WARDHOUSE_RAW_DIR", "WARDHOUSE_AREAS", "WARDHOUSE_DB", "WARDHOUSE_EXPORT_DIR")
 
 
@@ -36,6 +57,12 @@ class Outcome:
             return connection.execute(sql).df()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; within a file the order stays."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
     """Set the project's environment variables, and put them back."""
@@ -54,15 +81,15 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 def invoke(arguments: list[str], manifest=None):
     """Run dbt in this process, and let go of the database file."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+    from wardhouse.stream import let_go_of_database
 
     try:
         return dbtRunner(manifest=manifest).invoke(
             [*arguments, "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
         )
     finally:
-        DuckDBConnectionManager.close_all_connections()
+        let_go_of_database()
 
 
 @cache
@@ -79,16 +106,48 @@ def manifest(tmp_path_factory):
     """Return the project's manifest."""
     folder = tmp_path_factory.mktemp("parse")
     with environment({"WARDHOUSE_DB": str(folder / "wardhouse.duckdb")}):
-        return parsed_manifest(str(folder))
+        parsed = parsed_manifest(str(folder))
+    gc.collect()
+    gc.freeze()  # it stays: no collection need walk through it, of which builds cause many
+    return parsed
 
 
 @pytest.fixture(scope="session")
-def dbt(manifest) -> Callable[..., Outcome]:
-    """Return a function that runs a dbt command on a raw directory and a place for its outputs."""
+def seeds(manifest, tmp_path_factory) -> Path:
+    """Return a database that holds the project's seeds and remembers no build."""
+    place = tmp_path_factory.mktemp("seeds")
+    database = place / "wardhouse.duckdb"
+    folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
+    with environment({"WARDHOUSE_DB": str(database)}):
+        result = invoke(
+            ["--quiet", "--log-level-file", "none", "seed", *folders], manifest.deepcopy()
+        )
+    assert result.success, result.exception
+    with duckdb.connect(str(database)) as connection:
+        schemas = connection.execute(
+            "select schema_name from duckdb_schemas() where database_name = current_database() "
+            "and not internal and schema_name not in ('main', 'reference')"
+        ).fetchall()
+        for (schema,) in schemas:
+            connection.execute(f"drop schema {schema} cascade")
+    return database
+
+
+@pytest.fixture(scope="session")
+def dbt(manifest, seeds) -> Callable[..., Outcome]:
+    """Return a function that runs a dbt command on a raw directory and a place for its outputs.
+
+    Seeds are the same in every build: one of a selection finds them in its database.
+    """
 
     def run(raw_dir: Path, place: Path, *arguments: str, areas: str = "") -> Outcome:
-        arguments = arguments or ("build",)
         database, exports = place / "wardhouse.duckdb", place / "exports"
+        if arguments[:1] == ("build",) and "--full-refresh" not in arguments:
+            if not database.exists():
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copy(seeds, database)
+            arguments += ("--exclude-resource-types", "seed")
+        arguments = arguments or ("build",)
         values = {
             "WARDHOUSE_RAW_DIR": str(raw_dir),
             "WARDHOUSE_AREAS": areas,
@@ -129,20 +188,36 @@ def lab_raw_dir(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(dbt, lab_raw_dir, tmp_path_factory) -> Outcome:
-    """Return the warehouse built on the lab's real files."""
-    arguments = ("build", "--exclude-resource-types", "unit_test")
-    outcome = dbt(lab_raw_dir, tmp_path_factory.mktemp("lab"), *arguments, areas="hospital")
-    assert outcome.success, outcome.message
-    return outcome
+def built_once(tmp_path_factory) -> Callable[..., Outcome]:
+    """Return a function that builds a warehouse that is only read, once for all workers."""
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+
+    def once(name: str, build: Callable[[Path], Outcome]) -> Outcome:
+        told = common / f"{name}.pickle"
+        with (common / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not told.exists():
+                outcome = build(tmp_path_factory.mktemp(name))
+                assert outcome.success, outcome.message
+                told.write_bytes(pickle.dumps(outcome))
+        return pickle.loads(told.read_bytes())
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def sample(dbt, tmp_path_factory) -> Outcome:
-    """Return the warehouse built on the shipped sample."""
-    outcome = dbt(PROJECT / "seeds" / "sample", tmp_path_factory.mktemp("sample"))
-    assert outcome.success, outcome.message
-    return outcome
+def lab(dbt, lab_raw_dir, built_once) -> Outcome:
+    """Return the warehouse built on the lab's real files."""
+    arguments = ("build", "--exclude-resource-types", "unit_test")
+    return built_once("lab", lambda place: dbt(lab_raw_dir, place, *arguments, areas="hospital"))
+
+
+@pytest.fixture(scope="session")
+def sample(dbt, built_once) -> Outcome:
+    """Return the warehouse built on the shipped sample, with every test that there is."""
+    return built_once("sample", lambda place: dbt(PROJECT / "seeds" / "sample", place))
 
 
 @pytest.fixture(scope="session")

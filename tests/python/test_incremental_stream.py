@@ -5,13 +5,22 @@ import shutil
 from datetime import datetime, timedelta
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, environment, invoke
 from test_incremental import assert_same, contents
 from typer.testing import CliRunner
 from wardhouse.cli import app
 
 # The areas' tables, and the quality tables that count; the data tests are asked elsewhere.
 BUILD = ("build", "--exclude-resource-types", "test", "unit_test")
+# All that remembers, and what counts its records: the rest is made anew in every build.
+REMEMBERING = {
+    "patient_flow": ("+fct_department_hour_flows", "+dim_department", "+dim_patient"),
+    "telehealth": (
+        *("+session_timeline", "+fct_appointments", "+dim_patient", "+dim_provider"),
+        *("telehealth_patients_versions", "telehealth_providers_versions"),
+    ),
+}
+COUNTED = ("+quarantine", "+feed_reconciliation")
 # Who is there now depends on the clock, so it stands still.
 CLOCK = ("--vars", "{as_of: '2025-09-04 00:00:00'}")
 
@@ -30,29 +39,31 @@ def days(tmp_path_factory):
 class Followed:
     """A warehouse that follows the files of a feed, and full builds to compare with."""
 
-    def __init__(self, dbt, place, area: str, selector: str):
-        self.dbt, self.place, self.area, self.selector = dbt, place, area, selector
+    def __init__(self, dbt, place, area: str):
+        self.dbt, self.place, self.area = dbt, place, area
         self.raw = place / "raw"
 
-    def build(self, place):
-        """Build the area in a place."""
+    def build(self, place, whole: bool = False):
+        """Build what remembers of the area, or the whole area, in a place."""
         place.mkdir(exist_ok=True)
-        arguments = (*BUILD, *CLOCK, "--selector", self.selector)
-        outcome = self.dbt(self.raw, place, *arguments, areas=self.area)
+        part = (
+            ("--selector", self.area) if whole else ("--select", *REMEMBERING[self.area], *COUNTED)
+        )
+        outcome = self.dbt(self.raw, place, *BUILD, *CLOCK, *part, areas=self.area)
         assert outcome.success, outcome.message
         return outcome
 
-    def assert_follows(self):
+    def assert_follows(self, whole: bool = False):
         """Build after a change and hold the result against a full build."""
-        found = self.build(self.place / "follows")
+        found = self.build(self.place / "follows", whole)
         shutil.rmtree(self.place / "anew", ignore_errors=True)
-        expected = self.build(self.place / "anew")
+        expected = self.build(self.place / "anew", whole)
         assert_same(found.database, expected.database)
         return found
 
 
 def test_patient_flow_follows_whatever_happens_to_its_files(dbt, days, tmp_path):
-    followed = Followed(dbt, tmp_path, "patient_flow", "patient_flow")
+    followed = Followed(dbt, tmp_path, "patient_flow")
     source = sorted((days / "patient_flow" / "patient_events").iterdir())
     folder = followed.raw / "patient_flow" / "patient_events"
     folder.mkdir(parents=True)
@@ -76,18 +87,18 @@ def test_patient_flow_follows_whatever_happens_to_its_files(dbt, days, tmp_path)
     )
     followed.assert_follows()
     (folder / source[0].name).unlink()
-    followed.assert_follows()
+    followed.assert_follows(whole=True)
 
 
 def test_a_build_without_anything_new_changes_nothing(dbt, days, tmp_path):
-    followed = Followed(dbt, tmp_path, "patient_flow", "patient_flow")
+    followed = Followed(dbt, tmp_path, "patient_flow")
     shutil.copytree(days / "patient_flow", followed.raw / "patient_flow")
-    before = contents(followed.build(tmp_path / "follows").database)
-    assert contents(followed.build(tmp_path / "follows").database) == before
+    before = contents(followed.build(tmp_path / "follows", whole=True).database)
+    assert contents(followed.build(tmp_path / "follows", whole=True).database) == before
 
 
 def test_a_follower_that_missed_a_build_makes_up_for_it(dbt, days, tmp_path):
-    followed = Followed(dbt, tmp_path, "patient_flow", "patient_flow")
+    followed = Followed(dbt, tmp_path, "patient_flow")
     source = sorted((days / "patient_flow" / "patient_events").iterdir())
     folder = followed.raw / "patient_flow" / "patient_events"
     folder.mkdir(parents=True)
@@ -105,8 +116,28 @@ def test_a_follower_that_missed_a_build_makes_up_for_it(dbt, days, tmp_path):
     followed.assert_follows()
 
 
+def test_all_that_remembers_is_built(manifest, tmp_path):
+    """Whatever the areas keep from build to build is in the parts; ml.model_runs speaks of fits."""
+
+    def listed(*selection: str) -> set[str]:
+        folders = ("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs"))
+        arguments = ["--quiet", "ls", "--output", "name", *selection, *folders]
+        with environment({"WARDHOUSE_DB": str(tmp_path / "wardhouse.duckdb")}):
+            return set(invoke(arguments, manifest.deepcopy()).result)
+
+    remembering = {
+        node.name
+        for node in manifest.nodes.values()
+        if node.config.get("materialized") in ("incremental", "snapshot")
+    }
+    parts = listed("--select", *COUNTED, *(part for area in REMEMBERING.values() for part in area))
+    whole = set().union(*(listed("--selector", area) for area in REMEMBERING))
+    assert len(parts & remembering) > 15
+    assert (whole & remembering) - parts == {"model_runs"}
+
+
 def test_telehealth_follows_its_events_and_its_log(dbt, days, tmp_path):
-    followed = Followed(dbt, tmp_path, "telehealth", "telehealth")
+    followed = Followed(dbt, tmp_path, "telehealth")
     sample = PROJECT / "seeds" / "sample" / "telehealth"
     shutil.copytree(sample, followed.raw / "telehealth")
     folder = followed.raw / "telehealth" / "appointment_events"
@@ -125,4 +156,4 @@ def test_telehealth_follows_its_events_and_its_log(dbt, days, tmp_path):
     held[2][0].write_bytes(held[2][1])
     followed.assert_follows()
     log.write_bytes(b"".join(lines))
-    followed.assert_follows()
+    followed.assert_follows(whole=True)

@@ -227,7 +227,7 @@ def test_topic_made_again_stops_ingest_until_it_gets_a_name(kafka_broker, folder
     drain(kafka(kafka_broker.bootstrap, topic), folder)
     admin = kafka_broker.admin()
     admin.delete_topics([topic])[topic].result(20)
-    time.sleep(0.5)
+    wait_for(lambda: topic not in admin.list_topics(timeout=5).topics)
     kafka_broker.create_topic(topic)
     send(kafka_broker.bootstrap, topic, [b"new"])
     with pytest.raises(StreamError, match=r"again\[0\]: 3 is the next .* last is 0: .*--name"):
@@ -558,12 +558,21 @@ def wait_for(condition, seconds: float = 20) -> None:
     poll_until(lambda: condition() or time.sleep(0.05), seconds=seconds)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def read_metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return answer.read().decode()
+
+
 def test_command_serves_metrics_and_lands_what_it_holds_on_sigterm(kafka_broker, tmp_path, folder):
     topic = kafka_broker.create_topic("command")
     send(kafka_broker.bootstrap, topic, [b"12345"] * 7)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = ("--feed", FEED, "--topic", topic, "--raw-dir", str(tmp_path / "raw"))
     settings = {"WARDHOUSE_KAFKA_BOOTSTRAP_SERVERS": kafka_broker.bootstrap}
     with command(
@@ -571,11 +580,9 @@ def test_command_serves_metrics_and_lands_what_it_holds_on_sigterm(kafka_broker,
     ) as (process):
         wait_for(lambda: list(folder.glob("*.parquet")))
         send(kafka_broker.bootstrap, topic, [b"678"] * 2)
-        time.sleep(1.5)
 
         def scrape() -> str:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                return answer.read().decode()
+            return read_metrics(port)
 
         chain = f'feed="{FEED}",partition="0",stream="command"'
         wait_for(lambda: f"wardhouse_ingest_messages_total{{{chain}}} 9.0" in scrape())
@@ -594,9 +601,13 @@ def test_sigterm_lands_what_is_held(kafka_broker, tmp_path, folder):
     topic = kafka_broker.create_topic("held")
     options = ("--feed", FEED, "--topic", topic, "--raw-dir", str(tmp_path / "raw"))
     options += ("--bootstrap", kafka_broker.bootstrap, "--max-seconds", "600")
-    with command("ingest", *options) as process:
+    port = free_port()
+    with command("ingest", *options, "--metrics-port", str(port)) as process:
+        wait_for(folder.is_dir)  # then metrics are served
         send(kafka_broker.bootstrap, topic, [b"a"] * 5)
-        time.sleep(3)
+        lag = f'wardhouse_ingest_lag{{feed="{FEED}",partition="0",stream="held"}} 5.0'
+        wait_for(lambda: lag in read_metrics(port))
+        time.sleep(1)  # what it lags behind it fetches at once, and holds
         assert not list(folder.glob("*.parquet"))
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)

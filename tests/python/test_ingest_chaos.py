@@ -21,6 +21,7 @@ N_PARTITIONS = 3
 N_KILLS = 24
 BROKER_KILLED_AFTER, ZOMBIES = (8, 16), (3, 6, 10, 13, 18, 21)
 EVENTS_PER_SECOND = 3500
+PATIENCE_SECONDS = 30
 SEED = 20251121
 FEED = "patient_flow.patient_events"
 
@@ -131,7 +132,7 @@ def test_every_message_lands_once_whatever_is_killed(kafka_broker, raw_dir):
         rounds.release()
         ingester = Ingester(kafka_broker.bootstrap, topic, raw_dir)
         if number % 4 or zombie:  # while it lands, else wherever it is
-            wait_for_landing(folder, 8)
+            wait_for_landing(folder, PATIENCE_SECONDS)
             if zombie:  # believes that its partitions are still its own
                 zombie.process.send_signal(signal.SIGCONT)
             time.sleep(chance.random() * 0.5)

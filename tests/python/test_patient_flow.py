@@ -11,8 +11,9 @@ from conftest import shared_data
 from scipy import stats
 
 # Unit tests test the code, not the data: the build of the sample runs them.
-BUILD = ("build", "--exclude", "test_type:unit")
-NO_TESTS = ("build", "--selector", "patient_flow", "--exclude-resource-types", "test")
+WHOLE = ("build", "--exclude-resource-types", "unit_test")
+BUILD = ("build", "--selector", "patient_flow")
+NO_TESTS = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 KEYS = ["hospital_id", "department"]
 
 
@@ -55,7 +56,7 @@ def real(dbt, source, tmp_path_factory):
     folder = place / "raw" / "patient_flow"
     folder.mkdir(parents=True)
     (folder / "patient_events.jsonl").symlink_to(source)
-    outcome = dbt(place / "raw", place, *BUILD, areas="patient_flow")
+    outcome = dbt(place / "raw", place, *WHOLE, areas="patient_flow")
     assert outcome.success, outcome.message
     return outcome
 
@@ -282,12 +283,7 @@ def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
     assert (n, n_admissions, n_discharges) == (24, 1, 1)
 
 
-EVERYTHING = (
-    "from core.fct_patient_stays order by all",
-    "from core.fct_department_hours order by all",
-    "from core.fct_bed_uses order by all",
-    "from core.dim_department order by all",
-)
+EVERYTHING = ("fct_patient_stays", "fct_department_hours", "fct_bed_uses", "dim_department")
 
 
 def test_the_order_of_files_does_not_matter(dbt, tmp_path, admitted):
@@ -300,8 +296,8 @@ def test_the_order_of_files_does_not_matter(dbt, tmp_path, admitted):
     for number, order in enumerate(itertools.islice(itertools.permutations(range(3)), 0, 6, 2)):
         files = {name: parts[place] for name, place in zip("abc", order, strict=True)}
         place = tmp_path / str(number)
-        outcome = build(dbt, place, *NO_TESTS, **files)
-        found.append([outcome.query(query) for query in EVERYTHING])
+        outcome = build(dbt, place, *NO_TESTS, *(f"+{table}" for table in EVERYTHING), **files)
+        found.append([outcome.query(f"from core.{table} order by all") for table in EVERYTHING])
     assert len(found) == 3
     assert found[0][0]
     assert found[0] == found[1] == found[2]
@@ -397,7 +393,8 @@ def test_on_random_events_no_insight_fires(dbt, tmp_path):
     """Sixty tests at 5 % give three in the mean, and more than nine with probability 0.1 %."""
     low, n_tests, fired = 0, 0, 0
     for seed in range(6):
-        outcome = build(dbt, tmp_path / str(seed), *NO_TESTS, a=invented(seed, False))
+        place = tmp_path / str(seed)
+        outcome = build(dbt, place, *NO_TESTS, "+insights", a=invented(seed, False))
         rows = outcome.query(VERDICTS)
         assert {row[0] for row in rows} == INSIGHTS
         low += sum(row[1] < 0.05 for row in rows)

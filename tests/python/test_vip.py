@@ -15,7 +15,7 @@ from wardhouse.statistics import compare_doctors, holm
 from wardhouse.vip import FEATURES, NON_VIP, VIP, fit_vip
 
 SETTINGS = {"seed": 42, "max_rows": 200_000, "silhouette_sample": 5000}
-SEED_AND_RUN = ("build", "--exclude-resource-types", "test", "unit_test")
+BUILD = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 FIT = "select * replace (value::varchar as value) from ml.vip_fit"
 
 
@@ -50,7 +50,7 @@ def large(dbt, tmp_path_factory):
     """Return a warehouse of 20,000 treatments."""
     place = tmp_path_factory.mktemp("large")
     generate_hospital(place / "raw", 20_000, seed=7)
-    outcome = dbt(place / "raw", place, *SEED_AND_RUN)
+    outcome = dbt(place / "raw", place, *BUILD, "+tag:hospital")
     assert outcome.success, outcome.message
     return outcome
 
@@ -241,7 +241,8 @@ def raw_hospital(place, treatments: list[str], feedback: str):
 def test_hospitals_with_too_little_to_learn_from_are_built(
     dbt, tmp_path, treatments, feedback, statuses
 ):
-    outcome = dbt(raw_hospital(tmp_path, treatments, feedback), tmp_path, *SEED_AND_RUN)
+    raw = raw_hospital(tmp_path, treatments, feedback)
+    outcome = dbt(raw, tmp_path, *BUILD, "+tag:hospital", "+model_runs")
     assert outcome.success, outcome.message
     rows = outcome.query("select patient_id, vip_status, is_reliable from ml.patient_vip")
     assert {patient: status for patient, status, _ in rows} == statuses
@@ -260,10 +261,10 @@ def test_the_fit_is_the_same_to_the_byte_in_every_build_and_order(dbt, tmp_path,
     random.Random(11).shuffle(lines)
     treatments.write_bytes(b"".join([header, *lines]))
     expected = sample.query(FIT)
-    shuffled = dbt(raw, tmp_path, *SEED_AND_RUN)
-    assert shuffled.query(FIT) == expected
-    dbt(raw, tmp_path, *SEED_AND_RUN)
-    assert shuffled.query(FIT) == expected
+    for _ in range(2):
+        shuffled = dbt(raw, tmp_path, *BUILD, "+vip_fit")
+        assert shuffled.success, shuffled.message
+        assert shuffled.query(FIT) == expected
     assert len(expected) == 25
 
 
@@ -394,7 +395,7 @@ def test_planted_doctors_are_told_from_others_where_enough_patients_answered(dbt
     """Every verdict on a planted doctor points the planted way; large hospitals give one on all."""
     summary = generate_hospital(tmp_path / "raw", 20_000, seed=7)
     planted = pd.read_csv(summary.truth_dir / "planted_doctors.csv", index_col="doctor_id").plant
-    arguments = (*SEED_AND_RUN, "--vars", "{top_n: 1000}")
+    arguments = (*BUILD, "+top_doctors", "--vars", "{top_n: 1000}")
     outcome = dbt(tmp_path / "raw", tmp_path, *arguments)
     assert outcome.success, outcome.message
     evidence = dict(outcome.query("select doctor_id, evidence from hospital.top_doctors"))
