@@ -1,6 +1,9 @@
-{# The records of a base model that count: accepted, and the one of its duplicates that stands. #}
-{% macro accepted(base) %}
+{#
+    The records of a base model that count: accepted, and the one of its duplicates that stands; of
+    these those that a further `where` keeps.
+#}
+{% macro accepted(base, where='') %}
 select * exclude (rejection_reason, is_duplicate, rejected_record)
 from {{ base }}
-where rejection_reason is null and not is_duplicate
+{{ where ~ ' and' if where else 'where' }} rejection_reason is null and not is_duplicate
 {% endmacro %}

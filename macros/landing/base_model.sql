@@ -10,20 +10,22 @@
     identified_by  a record in which all of these are null is never a duplicate
     follow_by    the column, or expression, by which incremental models follow what changes here
     found_by     a column that holds hash() of the key: in a long feed a text takes longer to find
+    moment       a moment whose day all records of one value of follow_by have
 #}
 {% macro base_model(
     key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash',
-    found_by=''
+    found_by='', moment=''
 ) %}
     {% set group = key or ['record_hash'] %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
-        pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "') }}"],
+        pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "', '"
+            ~ moment ~ "') }}"],
         post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
             ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
-            ~ newest_by ~ "', '" ~ follow_by ~ "', '" ~ found_by ~ "') }}",
-            "{{ publish_records('" ~ follow_by ~ "') }}", "{{ mark_files_landed() }}"],
+            ~ newest_by ~ "', '" ~ follow_by ~ "', '" ~ found_by ~ "', '" ~ moment ~ "') }}",
+            "{{ publish_records('" ~ follow_by ~ "', '" ~ moment ~ "') }}", "{{ mark_files_landed() }}"],
         meta={'key': key, 'on_conflict': on_conflict},
     ) }}
 {% endmacro %}
@@ -107,7 +109,7 @@
 
 
 {# Before a load. Drops what came of files that are gone, and notes whom that touches. #}
-{% macro forget_stale_records(group, follow_by) %}
+{% macro forget_stale_records(group, follow_by, moment='') %}
     {% set feed = feed_of(model) %}
     drop table if exists landing_rejects; drop table if exists landing_rejects_scan;
     {% if not is_incremental() %}
@@ -116,9 +118,12 @@
         where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
     {% elif load_scope(feed) == 'partial' %}
         create or replace temporary table forgotten_records as
-        select {{ group | join(', ') }}, {{ follow_by }} as changed_key
+        select
+            {{ group | join(', ') }}, {{ follow_by }} as changed_key,
+            {{ day_of(moment) }} as changed_day
         from {{ this }}
         where source_file in ({{ gone_files(feed) }});
+        {{ remember_last_row() }};
         delete from {{ this }}
         where source_file in ({{ gone_files(feed) }})
     {% endif %}
@@ -171,7 +176,8 @@
 {# Remember the files just read, with the number of records each one held: read and refused. #}
 {% macro mark_files_landed() %}
     {% set feed = feed_of(model) %}
-    {% if load_scope(feed) == 'none' %}{{ return('') }}{% endif %}
+    {% set scope = load_scope(feed) %}
+    {% if scope == 'none' %}{{ return('') }}{% endif %}
     create or replace temporary table read_files as
     {{ stale_files(feed.area, feed.feed) }};
     delete from landing.landed_files
@@ -181,7 +187,8 @@
     ;
     insert into landing.landed_files by name
     with records as (
-        select source_file from {{ this }}
+        select source_file from {{ this }}{% if scope == 'partial' %} where {{ is_just_loaded() }}{% endif %}
+
         union all
         select source_file
         from landing.unreadable_records
@@ -203,7 +210,7 @@
     inner join read_files using (source_file)
     left join counted using (source_file)
     where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
-    drop table read_files;
+    drop table read_files; drop table if exists rows_before;
     drop table if exists complete_{{ model.name }}
 {% endmacro %}
 
@@ -214,7 +221,7 @@
     closely those with more than one record.
 #}
 {% macro settle_duplicates(
-    key, on_conflict, identified_by, newest_by='', follow_by='record_hash', found_by=''
+    key, on_conflict, identified_by, newest_by='', follow_by='record_hash', found_by='', moment=''
 ) %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
@@ -232,7 +239,7 @@
         select {{ group }} from forgotten_records
         union
         select {{ group }} from {{ this }}
-        where source_file in ({{ stale_files(feed.area, feed.feed) }}) and {{ candidates }};
+        where {{ is_just_loaded() }} and {{ candidates }};
         -- The one look at the whole feed: the rest knows its records by their row.
         create or replace temporary table touched_records as
         -- Not materialized, the text would be looked for in the whole feed after all.
@@ -240,7 +247,8 @@
             select
                 {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
                 {{ newest_by or 'null' }} as told_at, rejection_reason, is_duplicate,
-                {{ follow_by }} as changed_key, {{ candidates }} as is_candidate
+                {{ follow_by }} as changed_key, {{ day_of(moment) }} as changed_day,
+                {{ candidates }} as is_candidate
             from {{ this }}
             {% if found_by %}
             where {{ this.identifier }}.rowid in (
@@ -323,18 +331,18 @@
 
 
 {# After a load. Tells followers which records are new, gone or settled otherwise than before. #}
-{% macro publish_records(follow_by) %}
+{% macro publish_records(follow_by, moment='') %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
     {% if scope == 'partial' %}
         {# A new record that names nothing is touched by no other; what was refused, nobody follows. #}
         {% set changed %}
-            select changed_key from forgotten_records
+            select changed_key, changed_day from forgotten_records
             union
-            select changed_key from touched_records
+            select changed_key, changed_day from touched_records
             union
-            select {{ follow_by }} from {{ this }}
-            where source_file in ({{ stale_files(feed.area, feed.feed) }}) and rejection_reason is null
+            select {{ follow_by }}, {{ day_of(moment) }} from {{ this }}
+            where {{ is_just_loaded() }} and rejection_reason is null
         {% endset %}
         {{ publish_changes(follow_by, changed) }};
         drop table forgotten_records; drop table touched_groups; drop table touched_records

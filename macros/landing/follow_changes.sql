@@ -6,16 +6,25 @@
     key         the follower's column, or expression, that the published values are values of
     follows     what it follows, as '<model>.<column>'
     rebuilt_by  the same, of which any change starts the follower anew
-    publishes   its own columns, or expressions, by which others follow it in turn
+    publishes   its own columns, or expressions, by which others follow it in turn; a pair where all
+                rows of one value have the same day: the column, and the moment that has it
+    moment      of its key the same, where all that it follows is published so: rows are looked for
+                on the days that changed
 #}
-{% macro follow_changes(key, follows, rebuilt_by=[], publishes=[]) %}
+{% macro follow_changes(key, follows, rebuilt_by=[], publishes=[], moment='') %}
+    {% set published = [] %}
+    {% for each in publishes %}
+        {% set column, day_of = (each, '') if each is string else each %}
+        {% do published.append({'column': column, 'moment': day_of}) %}
+    {% endfor %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
         pre_hook="{{ forget_changed_rows() }}",
         post_hook="{{ remember_followed() }}",
         meta={
-            'key': key, 'follows': follows, 'rebuilt_by': rebuilt_by, 'publishes': publishes,
+            'key': key, 'follows': follows, 'rebuilt_by': rebuilt_by, 'publishes': published,
+            'moment': moment,
         },
     ) }}
 {% endmacro %}
@@ -23,26 +32,44 @@
 
 {#
     Follows an imported relation: keeps the rows to be made anew, all of them in a full build. In a
-    large one, named again as `of`, they are looked up by the key alone first, so that the other
-    columns are read where they are and not throughout. A view has no row numbers: there `near`
-    serves, a column that is never null and rises with the rows.
+    large table, named again as `of`, they are looked up by the key alone first, so that the other
+    columns are read where they are and not throughout.
 #}
-{% macro only_changed(column=none, of=none, near=none) -%}
+{% macro only_changed(column=none, of=none, moment='') -%}
     {%- if is_incremental() -%}
         {%- set key = column or model.config.meta.key -%}
         {%- set pending = pending_changes() if execute else 'all' -%}
-        {%- set is_changed = key ~ ' in (select changed_key from changed_keys)' -%}
-        {%- if pending == 'some' and near -%}
-            semi join (select {{ key }}, {{ near }} from {{ of }} where {{ is_changed }}) as changed_rows
-                using ({{ key }}, {{ near }})
-        {%- elif pending == 'some' and of -%}
-            where rowid in (select rowid from {{ of }} where {{ is_changed }})
+        {%- if pending == 'some' and of -%}
+            where rowid in (select rowid from {{ of }} where {{ is_changed(key, moment) }})
         {%- elif pending == 'some' -%}
-            where {{ is_changed }}
+            where {{ is_changed(key, moment) }}
         {%- elif pending == 'none' -%}
             where false
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#
+    Follows an imported staging view, as only_changed a large table. A view has no row numbers, so
+    rows are looked up in the base table that it filters.
+#}
+{% macro changed_records(view, moment='') -%}
+    {%- if is_incremental() and execute -%}
+        {%- set node = graph.nodes['model.' ~ project_name ~ '.' ~ view.identifier] -%}
+        {%- set base = graph.nodes[node.depends_on.nodes[0]].relation_name -%}
+        ({{ accepted(base, only_changed(of=base, moment=moment)) }})
+    {%- else -%}
+        {{ view }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# Whether a row is to be made anew. By its day most of a long history need not be looked at. #}
+{% macro is_changed(key, moment='') -%}
+    {%- set days = changed_days() if moment else none -%}
+    {{ key }} in (select changed_key from changed_keys)
+    {%- if days %} and {{ moment }} >= '{{ days[0] }}' and {{ moment }} < '{{ days[1] }}'{% endif -%}
 {%- endmacro %}
 
 
@@ -86,6 +113,23 @@
 {% endmacro %}
 
 
+{# The first day on which something changed, and the one after the last; none where not all tell. #}
+{% macro changed_days() %}
+    {% set row = run_query("
+        select
+            case when count(*) = count(loads.first_day) then min(loads.first_day) end,
+            max(loads.last_day) + 1
+        from (" ~ followed_relations() ~ ") as relations
+        inner join landing.followed using (relation)
+        inner join landing.loads using (relation)
+        where
+            loads.load_number > followed.load_number
+            and followed.follower = '" ~ model.name ~ "'
+    ").rows[0] %}
+    {{ return(row if row[0] else none) }}
+{% endmacro %}
+
+
 {# Before a follower loads: drop the rows that are made anew, and note what they published. #}
 {% macro forget_changed_rows() %}
     {% set meta = model.config.meta %}
@@ -106,22 +150,48 @@
             relations.is_keyed
             and changes.load_number > followed.load_number
             and followed.follower = '{{ model.name }}';
+        -- The one look at all rows: the rest knows them by their number.
+        create or replace temporary table changed_rows as
+        select rowid as changed_rowid
+        from {{ this }}
+        where {{ is_changed(meta.key, meta.moment) }};
+        {{ remember_last_row() }};
         {% if meta.publishes %}
-            create or replace temporary table touched_keys as {{ published_keys() }};
+            create or replace temporary table touched_keys as
+            {{ published_keys() }}
+            where rowid in (select changed_rowid from changed_rows);
         {% endif %}
-        delete from {{ this }} where {{ meta.key }} in (select changed_key from changed_keys)
+        delete from {{ this }} where rowid in (select changed_rowid from changed_rows)
     {% endif %}
 {% endmacro %}
 
 
-{# What the rows to be made anew publish, as a query: before they are dropped, and when they are. #}
+{# Before a load: where its rows will begin, for a table takes new rows behind those it has. #}
+{% macro remember_last_row() -%}
+    create or replace temporary table rows_before as
+    select coalesce(max(rowid), -1) as last_rowid from {{ this }}
+{%- endmacro %}
+
+
+{# Whether a row came with this load, where the last one before was remembered. #}
+{% macro is_just_loaded() -%}
+    {{ this.identifier }}.rowid > (select last_rowid from rows_before)
+{%- endmacro %}
+
+
+{# What rows publish, as a query: those to be made anew before they are dropped, and when made. #}
 {% macro published_keys() -%}
     select
-        {% for column in model.config.meta.publishes %}
-        {{ column }} as key_{{ loop.index }}{{ ',' if not loop.last }}
+        {% for each in model.config.meta.publishes %}
+        {{ each.column }} as key_{{ loop.index }},
+        {{ day_of(each.moment) }} as day_{{ loop.index }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ this }}
-    {{ only_changed(of=this) }}
+{%- endmacro %}
+
+
+{% macro day_of(moment) -%}
+    {{ moment or 'null' }}::date
 {%- endmacro %}
 
 
@@ -131,13 +201,17 @@
     {% set pending = pending_changes() %}
     {% if pending == 'none' %}{{ return('') }}{% endif %}
     {% if pending == 'some' and meta.publishes %}
-        insert into touched_keys {{ published_keys() }};
+        insert into touched_keys {{ published_keys() }} where {{ is_just_loaded() }};
     {% endif %}
-    {% for column in meta.publishes %}
-        {% set touched = 'select distinct key_' ~ loop.index ~ ' from touched_keys' %}
-        {{ publish_changes(column, touched if pending == 'some' else none) }};
+    {% for each in meta.publishes %}
+        {% set touched %}
+            select distinct key_{{ loop.index }}, day_{{ loop.index }} from touched_keys
+        {% endset %}
+        {{ publish_changes(each.column, touched if pending == 'some' else none) }};
     {% endfor %}
-    drop table if exists touched_keys; drop table if exists changed_keys;
+    {% for table in ['touched_keys', 'changed_keys', 'changed_rows', 'rows_before'] %}
+        drop table if exists {{ table }};
+    {% endfor %}
     delete from landing.followed where follower = '{{ model.name }}';
     insert into landing.followed by name
     select
@@ -151,26 +225,31 @@
 
 
 {#
-    Publishes what a load changed by one column: the values of the query `changed`, or, without
-    one, that all is new. So many changes that reading all anew is cheaper are published as all.
+    Publishes what a load changed by one column: the values of the query `changed`, each with its
+    day or null, or, without one, that all is new. So many changes that reading all anew is cheaper
+    are published as all.
 #}
 {% macro publish_changes(column, changed=none) %}
     {% set relation = sql_text(model.name ~ '.' ~ column) %}
     {% if changed %}
         create or replace temporary table published_keys as
-        select * from ({{ changed }}) as changed (changed_key) where changed_key is not null;
+        select *
+        from ({{ changed }}) as changed (changed_key, changed_day)
+        where changed_key is not null;
     {% endif %}
     insert into landing.loads by name
     select
         {{ relation }} as relation,
-        coalesce(max(load_number), 0) + 1 as load_number,
+        (select coalesce(max(load_number), 0) + 1 from landing.loads where relation = {{ relation }})
+            as load_number,
         {% if changed %}
-            (select count(*) from published_keys) > 0.2 * (select count(*) from {{ this }})
+        count(*) > 0.2 * (select count(*) from {{ this }}) as is_complete,
+        case when count(*) = count(changed_day) then min(changed_day) end as first_day,
+        max(changed_day) as last_day
+        from published_keys;
         {% else %}
-            true
-        {% endif %} as is_complete
-    from landing.loads
-    where relation = {{ relation }};
+        true as is_complete;
+        {% endif %}
     {% if changed %}
         insert into landing.changes by name
         select loads.relation, loads.load_number, published_keys.changed_key

@@ -99,8 +99,12 @@
             record_text varchar
         );
         create table if not exists landing.loads (
-            relation varchar, load_number bigint, is_complete boolean
+            relation varchar, load_number bigint, is_complete boolean, first_day date,
+            last_day date
         );
+        -- Warehouses made before loads told their days go on with looking everywhere.
+        alter table landing.loads add column if not exists first_day date;
+        alter table landing.loads add column if not exists last_day date;
         create table if not exists landing.changes (
             relation varchar, load_number bigint, changed_key hugeint
         );

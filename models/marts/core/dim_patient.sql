@@ -14,12 +14,12 @@
 
 with treated as (
     select distinct patient_key, patient_id from {{ ref('fct_patient_provider_treatments') }}
-    {{ only_changed() }}
+    {{ only_changed(of=ref('fct_patient_provider_treatments')) }}
 ),
 
 surveyed as (
     select patient_key, patient_id from {{ ref('fct_patient_feedback_totals') }}
-    {{ only_changed() }}
+    {{ only_changed(of=ref('fct_patient_feedback_totals')) }}
 ),
 
 hospital as (
@@ -45,7 +45,7 @@ patient_flow as (
         *,
         {{ assigning_authority('patient_flow', 'patient') }} as assigning_authority
     from {{ ref('dim_patient_patient_flow') }}
-    {{ only_changed() }}
+    {{ only_changed(of=ref('dim_patient_patient_flow')) }}
 ),
 
 final as (

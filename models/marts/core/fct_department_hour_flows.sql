@@ -7,24 +7,23 @@
         'fct_patient_stays.' ~ hour_cell('department_key', 'admitted_at'),
         'fct_patient_stays.' ~ hour_cell('department_key', 'discharged_at'),
     ],
+    moment='hour_at',
 ) }}
-{# Materialized, all stays would be read to the last column before the changed ones are chosen. #}
 {% set flows = [
     ('admissions', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
     ('discharges', 'discharged_at', 'length_of_stay_hours', 'is_stay_credible'),
 ] %}
 
-with stays as not materialized (
-    select * from {{ ref('fct_patient_stays') }}
-),
-
+with
 {% for flow, moment, measure, condition in flows %}
 {{ flow }}_changed as (
     select
         *,
         date_trunc('hour', {{ moment }}) as hour_at
-    from stays
-    {{ only_changed(hour_cell('department_key', moment)) }}
+    from {{ ref('fct_patient_stays') }}
+    {{ only_changed(
+        hour_cell('department_key', moment), of=ref('fct_patient_stays'), moment=moment,
+    ) }}
 ),
 
 {{ flow }} as (

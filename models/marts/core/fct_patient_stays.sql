@@ -3,14 +3,15 @@
 {{ follow_changes(
     'patient_stay_key', ['base_patient_flow__patient_events.patient_stay_key'],
     publishes=[
-        'patient_key', hour_cell('department_key', 'admitted_at'),
-        hour_cell('department_key', 'discharged_at'),
+        'patient_key',
+        (hour_cell('department_key', 'admitted_at'), 'admitted_at'),
+        (hour_cell('department_key', 'discharged_at'), 'discharged_at'),
     ],
+    moment='admitted_at',
 ) }}
 
 with events as (
-    select * from {{ ref('stg_patient_flow__patient_events') }}
-    {{ only_changed(of=ref('stg_patient_flow__patient_events'), near='admitted_at') }}
+    select * from {{ changed_records(ref('stg_patient_flow__patient_events'), 'admitted_at') }}
 ),
 
 numbered as (
@@ -77,4 +78,6 @@ final as (
     from flagged
 )
 
+-- In order of time, the stays that a stream still changes lie together.
 select * from final
+order by admitted_at

@@ -2,7 +2,7 @@
 -- What names no event_id is identified by its content, so that told twice it counts once.
 {{ base_model(
     key=['event_id'], on_conflict='newest', newest_by='event_time', follow_by='patient_stay_key',
-    found_by='event_hash',
+    found_by='event_hash', moment='admitted_at',
 ) }}
 
 {% set area, feed = 'patient_flow', 'patient_events' %}
