@@ -51,7 +51,7 @@
 {# The files of a feed to read: new ones, and those that are not what they were. #}
 {% macro stale_files(area, feed) %}
     select source_file
-    from landing.current_files
+    from landing.new_files
     anti join landing.landed_files using (area, feed, source_file, fingerprint)
     where area = '{{ area }}' and feed = '{{ feed }}'
     order by source_file
@@ -62,7 +62,7 @@
 {% macro gone_files(feed) %}
     select source_file
     from landing.landed_files
-    anti join landing.current_files using (area, feed, source_file, fingerprint)
+    semi join landing.gone_files using (area, feed, source_file, fingerprint)
     where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
 {% endmacro %}
 
@@ -114,6 +114,12 @@
     drop table if exists landing_rejects; drop table if exists landing_rejects_scan;
     {% if not is_incremental() %}
         create or replace temporary table complete_{{ model.name }} as select true as is_complete;
+        -- Whatever it held is read once more.
+        insert into landing.new_files by name
+        select landed_files.* exclude (n_records, landed_at)
+        from landing.landed_files
+        anti join landing.gone_files using (area, feed, source_file, fingerprint)
+        where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
         delete from landing.landed_files
         where area = '{{ feed.area }}' and feed = '{{ feed.feed }}'
     {% elif load_scope(feed) == 'partial' %}
@@ -203,13 +209,15 @@
     )
 
     select
-        current_files.*,
+        new_files.*,
         coalesce(counted.n_records, 0) as n_records,
         current_timestamp::timestamp as landed_at
-    from landing.current_files
+    from landing.new_files
     inner join read_files using (source_file)
     left join counted using (source_file)
     where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
+    delete from landing.new_files where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
+    delete from landing.gone_files where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
     drop table read_files; drop table if exists rows_before;
     drop table if exists complete_{{ model.name }}
 {% endmacro %}

@@ -6,16 +6,16 @@
     key         the follower's column, or expression, that the published values are values of
     follows     what it follows, as '<model>.<column>'
     rebuilt_by  the same, of which any change starts the follower anew
-    publishes   its own columns, or expressions, by which others follow it in turn; a pair where all
-                rows of one value have the same day: the column, and the moment that has it
+    publishes   its own columns, or expressions, by which others follow it in turn; or dictionaries
+                of `column`, `moment`: a moment whose day all rows of one value have, and `told`: an
+                expression of what followers take from a row, for they need not know of the rest
     moment      of its key the same, where all that it follows is published so: rows are looked for
                 on the days that changed
 #}
 {% macro follow_changes(key, follows, rebuilt_by=[], publishes=[], moment='') %}
     {% set published = [] %}
     {% for each in publishes %}
-        {% set column, day_of = (each, '') if each is string else each %}
-        {% do published.append({'column': column, 'moment': day_of}) %}
+        {% do published.append({'column': each} if each is string else each) %}
     {% endfor %}
     {{ config(
         materialized='incremental',
@@ -158,7 +158,7 @@
         {{ remember_last_row() }};
         {% if meta.publishes %}
             create or replace temporary table touched_keys as
-            {{ published_keys() }}
+            {{ published_keys('-1') }}
             where rowid in (select changed_rowid from changed_rows);
         {% endif %}
         delete from {{ this }} where rowid in (select changed_rowid from changed_rows)
@@ -179,12 +179,17 @@
 {%- endmacro %}
 
 
-{# What rows publish, as a query: those to be made anew before they are dropped, and when made. #}
-{% macro published_keys() -%}
+{#
+    What rows publish, as a query: those to be made anew before they are dropped, and when made.
+    What is told of a value weighs nothing in sum where it is the same then.
+#}
+{% macro published_keys(sign) -%}
     select
         {% for each in model.config.meta.publishes %}
         {{ each.column }} as key_{{ loop.index }},
-        {{ day_of(each.moment) }} as day_{{ loop.index }}{{ ',' if not loop.last }}
+        {{ day_of(each.moment) }} as day_{{ loop.index }},
+        {{ sign }} * hash({{ each.told or 'null' }})::hugeint as told_{{ loop.index }}
+        {{- ',' if not loop.last }}
         {% endfor %}
     from {{ this }}
 {%- endmacro %}
@@ -201,11 +206,14 @@
     {% set pending = pending_changes() %}
     {% if pending == 'none' %}{{ return('') }}{% endif %}
     {% if pending == 'some' and meta.publishes %}
-        insert into touched_keys {{ published_keys() }} where {{ is_just_loaded() }};
+        insert into touched_keys {{ published_keys('1') }} where {{ is_just_loaded() }};
     {% endif %}
     {% for each in meta.publishes %}
         {% set touched %}
-            select distinct key_{{ loop.index }}, day_{{ loop.index }} from touched_keys
+            select key_{{ loop.index }}, day_{{ loop.index }}
+            from touched_keys
+            group by all
+            {% if each.told %}having sum(told_{{ loop.index }}) <> 0{% endif %}
         {% endset %}
         {{ publish_changes(each.column, touched if pending == 'some' else none) }};
     {% endfor %}

@@ -90,9 +90,12 @@
             area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
             fingerprint varchar, is_readable boolean, n_records bigint, landed_at timestamp
         );
-        create table if not exists landing.current_files (
+        create table if not exists landing.new_files (
             area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
             fingerprint varchar, is_readable boolean
+        );
+        create table if not exists landing.gone_files (
+            area varchar, feed varchar, source_file varchar, fingerprint varchar
         );
         create table if not exists landing.unreadable_records (
             area varchar, feed varchar, source_file varchar, line bigint, error varchar,
@@ -136,10 +139,13 @@
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
         {% for table, part, columns in [
-            ('current_files', 'files', {
+            ('new_files', 'new_files', {
                 'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
                 'n_bytes': 'bigint', 'content_hash': 'varchar', 'fingerprint': 'varchar',
                 'is_readable': 'boolean'}),
+            ('gone_files', 'gone_files', {
+                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+                'fingerprint': 'varchar'}),
             ('surveys', 'surveys', {
                 'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
                 'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
@@ -152,7 +158,13 @@
             ('feed_options', 'options', {
                 'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
         ] %}
-            delete from landing.{{ table }};
+            delete from landing.{{ table }}
+            {%- if table == 'surveys' %}
+            -- To write those of a long stream again would cost each cycle more than the last.
+            where source_file in (
+                select unnest(from_json(plan -> 'outdated_surveys', '["varchar"]')) from landing_plan
+            )
+            {%- endif %};
             insert into landing.{{ table }} by name
             select unnest(from_json(plan -> '{{ part }}', {{ sql_text(tojson([columns])) }}), recursive := true)
             from landing_plan;

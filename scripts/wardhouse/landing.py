@@ -47,6 +47,7 @@ OPTION_VALUES = {
 }
 ALIAS_PREFIX = "column:"
 COMPACTED = "-compacted.parquet"  # how a file ends that replaced many of a stream
+FILE_KEY = ("area", "feed", "source_file", "fingerprint")  # what makes a landed file the same
 UNSETTLED_SECONDS = 2.0  # a file touched so shortly before it was surveyed is surveyed again
 
 
@@ -528,18 +529,22 @@ def plan_feed(
         plan.problems.append(f"{names}: the file is empty")
     if plan.problems:
         return plan
+    read_with = _hash(settings, plan.signature)
     for file in plan.files:
         kind = (PAYLOAD,) if file.is_stream else (file.kind, file.delimiter, repr(file.header))
+        read_as = _hash(*kind, read_with)
         for batch in file.landed:
-            parts = (batch.content_hash, *kind, settings, plan.signature)
-            fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-            plan.fingerprints[batch.source_file] = fingerprint
+            plan.fingerprints[batch.source_file] = _hash(batch.content_hash, read_as)
     if any(file.is_readable for file in plan.files):
         _plan_views(plan, raw_dir, landed or {})
     else:
         # One document of many is set aside. A whole feed is not: that would pass for no records.
         plan.problems += [_located(**row) for row in plan.unreadable]
     return plan
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _survey_all(
@@ -549,7 +554,7 @@ def _survey_all(
     files: dict[Path, LandedFile] = {}
     for path in paths:
         known = surveyed.get(path.relative_to(raw_dir).as_posix())
-        if known and (known["stat"], known["signature"]) == (_stat(path), plan.signature):
+        if _holds(known, _stat(path), plan):
             files[path] = _from_survey(known, path)
     touched = [path for path in paths if path not in files]
     with ThreadPoolExecutor(2) as pool:
@@ -559,6 +564,12 @@ def _survey_all(
         _survey_columns(plan, fresh)
     files |= dict(zip(touched, fresh, strict=True))
     return _without_replaced(plan, [files[path] for path in paths])
+
+
+def _holds(known: dict[str, Any] | None, stat: str, plan: FeedPlan) -> bool:
+    """Whether an earlier survey of a file tells of it as it is."""
+    found = known and (known["stat"], known["signature"])
+    return found == (stat, plan.signature) and bool(stat)
 
 
 def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:
@@ -673,8 +684,8 @@ def check_state(
 
 def land(
     request: dict[str, Any],
-    landed: Iterable[dict[str, Any]] = (),
-    surveyed: Iterable[dict[str, Any]] = (),
+    landed: Sequence[dict[str, Any]] = (),
+    surveyed: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Plan the landing of every declared feed.
 
@@ -686,13 +697,15 @@ def land(
     landed
         Files in the warehouse: `area`, `feed`, `source_file`, `fingerprint`.
     surveyed
-        The rows `surveys` of the last answer.
+        The rows `surveys` of earlier answers, without those that were outdated.
 
     Returns
     -------
     dict
         `error` (text, or null) and, where null: `raw_dir`, `areas`, `views` (SQL by schema and
-        name), `files`, `surveys`, `unreadable`, `undeclared` and `options` as lists of rows.
+        name), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
+        `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
+        `undeclared` and `options` as lists of rows.
     """
     raw_dir = Path(request["raw_dir"]).resolve()
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
@@ -703,6 +716,8 @@ def land(
         problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
     if problems:
         return {"error": _message(raw_dir, problems)}
+    if request["state"] and request["state"]["raw_dir"] != str(raw_dir):
+        landed = ()  # a full refresh from another directory forgets what came from the first
     is_known = not request["full_refresh"]
     fingerprints = _by_feed(landed if is_known else ())
     surveys = _by_feed(surveyed if is_known else ())
@@ -729,12 +744,8 @@ def land(
         "raw_dir": str(raw_dir),
         "areas": areas,
         "views": _views(feeds, plans),
-        "files": [row for plan in plans for row in _file_rows(plan)],
-        "surveys": [
-            {"area": plan.feed.area, "feed": plan.feed.name, **survey_row(plan, file)}
-            for plan in plans
-            for file in plan.files
-        ],
+        **_file_differences(plans, landed),
+        **_survey_differences(plans, surveys, surveyed),
         "unreadable": [
             {"area": plan.feed.area, "feed": plan.feed.name, **row}
             for plan in plans
@@ -756,6 +767,46 @@ def land(
             for option, value in values.items()
         ],
     }
+
+
+def _file_differences(
+    plans: Sequence[FeedPlan], landed: Iterable[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Tell which files the warehouse does not hold as they are, and which it should not hold."""
+    present = {
+        (plan.feed.area, plan.feed.name, name, fingerprint)
+        for plan in plans
+        for name, fingerprint in plan.fingerprints.items()
+    }
+    held = {tuple(row[name] for name in FILE_KEY): row for row in landed}
+    return {
+        "new_files": [
+            row
+            for plan in plans
+            for row in _file_rows(plan)
+            if tuple(row[name] for name in FILE_KEY) not in held
+        ],
+        "gone_files": [row for key, row in held.items() if key not in present],
+    }
+
+
+def _survey_differences(
+    plans: Sequence[FeedPlan],
+    surveys: dict[tuple[str, str], dict[str, dict[str, Any]]],
+    surveyed: Iterable[dict[str, Any]],
+) -> dict[str, list[Any]]:
+    """Tell which surveys are new, and of which files earlier ones no longer hold."""
+    kept, new = set(), []
+    for plan in plans:
+        known = surveys.get((plan.feed.area, plan.feed.name), {})
+        for file in plan.files:
+            if _holds(known.get(file.source_file), file.stat, plan):
+                kept.add(file.source_file)
+            else:
+                row = {"area": plan.feed.area, "feed": plan.feed.name}
+                new.append({**row, **survey_row(plan, file)})
+    outdated = [row["source_file"] for row in surveyed if row["source_file"] not in kept]
+    return {"surveys": new, "outdated_surveys": outdated}
 
 
 def _by_feed(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str], dict[str, dict[str, Any]]]:

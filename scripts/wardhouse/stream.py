@@ -152,9 +152,11 @@ class Builder:
         """
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
+        # Ordered, what is far from the newest is not looked at.
         clocks = [
-            f"select max({clock['column']}) as newest_at from {node.schema}.{node.name} "  # noqa: S608 - the project's own names
-            f"where {clock['column']} <= current_timestamp::timestamp"
+            f"(select {clock['column']} as newest_at from {node.schema}.{node.name} "  # noqa: S608 - the project's own names
+            f"where {clock['column']} <= current_timestamp::timestamp "
+            "order by newest_at desc limit 1)"
             for node in self._manifest.nodes.values()
             if (clock := node.config.meta.get("event_clock")) and clock["area"] == self._area
         ]

@@ -441,11 +441,11 @@ def test_optional_feed_that_is_missing_is_an_empty_view_and_one_that_is_there_is
     assert {view["schema"]: view["select"] for view in answer["views"]}["raw_hospice"] == (
         empty_select(FEED)
     )
-    assert [row["area"] for row in answer["files"]] == ["clinic"]
+    assert [row["area"] for row in answer["new_files"]] == ["clinic"]
     write(tmp_path, "hospice/visits.csv", "visit_id\n1\n")
     assert "hospice/visits.csv lacks order" in land(asked)["error"]
     write(tmp_path, "hospice/visits.csv")
-    assert [row["area"] for row in land(asked)["files"]] == ["clinic", "hospice"]
+    assert [row["area"] for row in land(asked)["new_files"]] == ["clinic", "hospice"]
 
 
 @pytest.mark.parametrize(
@@ -475,4 +475,4 @@ def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
     answer = land(request(tmp_path))
     assert json.loads(json.dumps(answer)) == answer
     assert [row["column_name"] for row in answer["undeclared"]] == ["\0"]
-    assert [file["is_readable"] for file in answer["files"]] == [True, False]
+    assert [file["is_readable"] for file in answer["new_files"]] == [True, False]

@@ -1,7 +1,8 @@
 -- Patient flow's part of dim_patient: what the newest of a patient's stays tells of the person.
 -- Whom nothing is told of is an inferred member.
 {{ follow_changes(
-    'patient_key', ['fct_patient_stays.patient_key'], publishes=['patient_key'],
+    'patient_key', ['fct_patient_stays.patient_key'],
+    publishes=[{'column': 'patient_key', 'told': 'patient_id, age, gender'}],
 ) }}
 
 with stays as (
