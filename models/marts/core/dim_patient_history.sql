@@ -5,8 +5,7 @@ with versions as (
 
 final as (
     select
-        {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'patient_id']) }}
-            as patient_key,
+        {{ member_key('telehealth', 'patient', 'patient_id') }} as patient_key,
         patient_id,
         row_number() over (partition by patient_id order by dbt_valid_from, dbt_scd_id)
             as version_number,

@@ -28,7 +28,6 @@ final as (
 )
 
 select
-    {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'patient_id']) }}
-        as patient_key,
+    {{ member_key('telehealth', 'patient', 'patient_id') }} as patient_key,
     *
 from final

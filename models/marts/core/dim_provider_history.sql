@@ -5,8 +5,7 @@ with versions as (
 
 final as (
     select
-        {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'provider_id']) }}
-            as provider_key,
+        {{ member_key('telehealth', 'provider', 'provider_id') }} as provider_key,
         provider_id,
         row_number() over (partition by provider_id order by dbt_valid_from, dbt_scd_id)
             as version_number,

@@ -32,7 +32,6 @@ final as (
 )
 
 select
-    {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'provider_id']) }}
-        as provider_key,
+    {{ member_key('telehealth', 'provider', 'provider_id') }} as provider_key,
     *
 from final

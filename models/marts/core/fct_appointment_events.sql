@@ -46,15 +46,11 @@ final as (
     select
         case
             when known_patient_id is not null
-                then {{ surrogate_key([
-                    assigning_authority('telehealth', 'patient'), 'known_patient_id',
-                ]) }}
+                then {{ member_key('telehealth', 'patient', 'known_patient_id') }}
         end as patient_key,
         case
             when known_provider_id is not null
-                then {{ surrogate_key([
-                    assigning_authority('telehealth', 'provider'), 'known_provider_id',
-                ]) }}
+                then {{ member_key('telehealth', 'provider', 'known_provider_id') }}
         end as provider_key,
         event_id,
         appointment_id,

@@ -10,10 +10,8 @@ appointments as (
 
 final as (
     select
-        {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'feedback.patient_id']) }}
-            as patient_key,
-        {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'feedback.provider_id']) }}
-            as provider_key,
+        {{ member_key('telehealth', 'patient', 'feedback.patient_id') }} as patient_key,
+        {{ member_key('telehealth', 'provider', 'feedback.provider_id') }} as provider_key,
         feedback.feedback_id,
         feedback.appointment_id,
         feedback.patient_id,

@@ -12,10 +12,8 @@ with appointments as (
 
 final as (
     select
-        {{ surrogate_key([assigning_authority('telehealth', 'patient'), 'patient_id']) }}
-            as patient_key,
-        {{ surrogate_key([assigning_authority('telehealth', 'provider'), 'provider_id']) }}
-            as provider_key,
+        {{ member_key('telehealth', 'patient', 'patient_id') }} as patient_key,
+        {{ member_key('telehealth', 'provider', 'provider_id') }} as provider_key,
         appointment_id,
         patient_id,
         provider_id,

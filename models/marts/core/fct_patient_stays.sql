@@ -60,8 +60,7 @@ flagged as (
 final as (
     select
         patient_stay_key,
-        {{ surrogate_key([assigning_authority('patient_flow', 'patient'), 'patient_id']) }}
-            as patient_key,
+        {{ member_key('patient_flow', 'patient', 'patient_id') }} as patient_key,
         {{ surrogate_key([
             assigning_authority('patient_flow', 'hospital'), 'hospital_id', 'department',
         ]) }} as department_key,
