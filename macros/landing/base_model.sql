@@ -16,17 +16,19 @@
     key=[], on_conflict='reject', identified_by=[], newest_by='', follow_by='record_hash',
     found_by='', moment=''
 ) %}
-    {% set group = key or ['record_hash'] %}
     {{ config(
         materialized='incremental',
         incremental_strategy='append',
-        pre_hook=["{{ forget_stale_records(" ~ tojson(group) ~ ", '" ~ follow_by ~ "', '"
-            ~ moment ~ "') }}"],
-        post_hook=["{{ keep_unreadable_records() }}", "{{ settle_duplicates("
-            ~ tojson(key) ~ ", '" ~ on_conflict ~ "', " ~ tojson(identified_by or key) ~ ", '"
-            ~ newest_by ~ "', '" ~ follow_by ~ "', '" ~ found_by ~ "', '" ~ moment ~ "') }}",
-            "{{ publish_records('" ~ follow_by ~ "', '" ~ moment ~ "') }}", "{{ mark_files_landed() }}"],
-        meta={'key': key, 'on_conflict': on_conflict},
+        pre_hook="{{ forget_stale_records() }}",
+        post_hook=[
+            "{{ keep_unreadable_records() }}", "{{ settle_duplicates() }}",
+            "{{ publish_records() }}", "{{ mark_files_landed() }}",
+        ],
+        meta={
+            'key': key, 'on_conflict': on_conflict, 'identified_by': identified_by or key,
+            'newest_by': newest_by, 'follow_by': follow_by, 'found_by': found_by,
+            'moment': moment,
+        },
     ) }}
 {% endmacro %}
 
@@ -108,9 +110,16 @@
 {% endmacro %}
 
 
+{# What tells the records of a base model apart: its key, or all that a record says. #}
+{% macro record_group(meta) -%}
+    {{- (meta.key or ['record_hash']) | join(', ') -}}
+{%- endmacro %}
+
+
 {# Before a load. Drops what came of files that are gone, and notes whom that touches. #}
-{% macro forget_stale_records(group, follow_by, moment='') %}
+{% macro forget_stale_records() %}
     {% set feed = feed_of(model) %}
+    {% set meta = model.config.meta %}
     drop table if exists landing_rejects; drop table if exists landing_rejects_scan;
     {% if not is_incremental() %}
         create or replace temporary table complete_{{ model.name }} as select true as is_complete;
@@ -125,8 +134,8 @@
     {% elif load_scope(feed) == 'partial' %}
         create or replace temporary table forgotten_records as
         select
-            {{ group | join(', ') }}, {{ follow_by }} as changed_key,
-            {{ day_of(moment) }} as changed_day
+            {{ record_group(meta) }}, {{ meta.follow_by }} as changed_key,
+            {{ day_of(meta.moment) }} as changed_day
         from {{ this }}
         where source_file in ({{ gone_files(feed) }});
         {{ remember_last_row() }};
@@ -228,17 +237,16 @@
     the order in which files came. Only groups that a load touches are looked at, and of them
     closely those with more than one record.
 #}
-{% macro settle_duplicates(
-    key, on_conflict, identified_by, newest_by='', follow_by='record_hash', found_by='', moment=''
-) %}
-    {% set feed = feed_of(model) %}
-    {% set scope = load_scope(feed) %}
+{% macro settle_duplicates() %}
+    {% set scope = load_scope(feed_of(model)) %}
     {% if scope == 'none' %}{{ return('') }}{% endif %}
-    {% set conflict = "conflicting_" ~ key | join('_and_') %}
-    {% set group = key | join(', ') if key else 'record_hash' %}
+    {% set meta = model.config.meta %}
+    {% set conflict = "conflicting_" ~ meta.key | join('_and_') %}
+    {% set group = record_group(meta) %}
+    {% set told_at = meta.newest_by or 'null' %}
     {% set candidates %}
         (rejection_reason is null or rejection_reason = '{{ conflict }}')
-        {% if identified_by %}and coalesce({{ identified_by | join('::varchar, ') }}::varchar) is not null{% endif %}
+        {% if meta.identified_by %}and coalesce({{ meta.identified_by | join('::varchar, ') }}::varchar) is not null{% endif %}
     {% endset %}
     {% set is_partial = scope == 'partial' %}
     {% if is_partial %}
@@ -254,14 +262,14 @@
         with found as materialized (
             select
                 {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
-                {{ newest_by or 'null' }} as told_at, rejection_reason, is_duplicate,
-                {{ follow_by }} as changed_key, {{ day_of(moment) }} as changed_day,
+                {{ told_at }} as told_at, rejection_reason, is_duplicate,
+                {{ meta.follow_by }} as changed_key, {{ day_of(meta.moment) }} as changed_day,
                 {{ candidates }} as is_candidate
             from {{ this }}
-            {% if found_by %}
+            {% if meta.found_by %}
             where {{ this.identifier }}.rowid in (
                 select rowid from {{ this }}
-                where {{ found_by }} in (select hash({{ group }}) from touched_groups)
+                where {{ meta.found_by }} in (select hash({{ group }}) from touched_groups)
             )
             {% else %}
             semi join touched_groups using ({{ group }})
@@ -291,7 +299,7 @@
     {% else %}
     select
         {{ this.identifier }}.rowid as record_rowid, {{ group }}, source_file, record_hash,
-        {{ newest_by or 'null' }} as told_at
+        {{ told_at }} as told_at
     from {{ this }}
     inner join (
         select {{ group }}
@@ -302,7 +310,7 @@
     ) as repeated using ({{ group }})
     where {{ candidates }};
     {% endif %}
-    {% if key and on_conflict != 'last' %}
+    {% if meta.key and meta.on_conflict != 'last' %}
         -- Without newest_by all records of a group are equally new.
         update {{ this }}
         set
@@ -330,8 +338,8 @@
             from repeated_records
             qualify row_number() over (
                 partition by {{ group }}
-                order by told_at desc nulls last, source_file {{ 'desc' if on_conflict == 'last' }},
-                    record_rowid {{ 'desc' if on_conflict == 'last' }}
+                order by told_at desc nulls last, source_file {{ 'desc' if meta.on_conflict == 'last' }},
+                    record_rowid {{ 'desc' if meta.on_conflict == 'last' }}
             ) > 1
         );
     drop table repeated_records
@@ -339,9 +347,9 @@
 
 
 {# After a load. Tells followers which records are new, gone or settled otherwise than before. #}
-{% macro publish_records(follow_by, moment='') %}
-    {% set feed = feed_of(model) %}
-    {% set scope = load_scope(feed) %}
+{% macro publish_records() %}
+    {% set meta = model.config.meta %}
+    {% set scope = load_scope(feed_of(model)) %}
     {% if scope == 'partial' %}
         {# A new record that names nothing is touched by no other; what was refused, nobody follows. #}
         {% set changed %}
@@ -349,12 +357,12 @@
             union
             select changed_key, changed_day from touched_records
             union
-            select {{ follow_by }}, {{ day_of(moment) }} from {{ this }}
+            select {{ meta.follow_by }}, {{ day_of(meta.moment) }} from {{ this }}
             where {{ is_just_loaded() }} and rejection_reason is null
         {% endset %}
-        {{ publish_changes(follow_by, changed) }};
+        {{ publish_changes(meta.follow_by, changed) }};
         drop table forgotten_records; drop table touched_groups; drop table touched_records
     {% elif scope == 'complete' %}
-        {{ publish_changes(follow_by) }}
+        {{ publish_changes(meta.follow_by) }}
     {% endif %}
 {% endmacro %}

@@ -2,7 +2,7 @@
 -- Whom nothing is told of is an inferred member.
 {{ follow_changes(
     'patient_key', ['fct_patient_stays.patient_key'],
-    publishes=[{'column': 'patient_key', 'told': 'patient_id, age, gender'}],
+    publishes=[{'column': 'patient_key', 'told': 'age, gender'}],
 ) }}
 
 with stays as (
@@ -14,16 +14,29 @@ with stays as (
     {{ only_changed(of=ref('fct_patient_stays')) }}
 ),
 
-final as (
+patients as (
     select
         patient_key,
-        min(patient_id) as patient_id,
+        max(admitted_at) as admitted_at,
+        arg_max(patient_stay_key, stay_number) as patient_stay_key,
         arg_max(age, stay_number) as age,
-        {{ age_group('arg_max(age, stay_number)') }} as age_group,
         arg_max(gender, stay_number) as gender,
         count(age) + count(gender) = 0 as is_inferred
     from stays
     group by patient_key
+),
+
+final as (
+    select
+        patients.patient_key,
+        newest.patient_id,
+        patients.age,
+        {{ age_group('patients.age') }} as age_group,
+        patients.gender,
+        patients.is_inferred
+    from patients
+    -- A text costs far more to find in a long table than a number: one is read of each patient.
+    inner join {{ ref('fct_patient_stays') }} as newest using (patient_stay_key, admitted_at)
 )
 
 select * from final

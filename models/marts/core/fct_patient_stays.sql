@@ -3,10 +3,7 @@
 {{ follow_changes(
     'patient_stay_key', ['base_patient_flow__patient_events.patient_stay_key'],
     publishes=[
-        {
-            'column': 'patient_key',
-            'told': 'patient_stay_key, patient_id, admitted_at, age, gender',
-        },
+        {'column': 'patient_key', 'told': 'patient_stay_key, admitted_at, age, gender'},
         {'column': hour_cell('department_key', 'admitted_at'), 'moment': 'admitted_at'},
         {'column': hour_cell('department_key', 'discharged_at'), 'moment': 'discharged_at'},
     ],
