@@ -120,7 +120,8 @@ def seeds(manifest, tmp_path_factory) -> Path:
     folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
     with environment({"WARDHOUSE_DB": str(database)}):
         result = invoke(
-            ["--quiet", "--log-level-file", "none", "seed", *folders], manifest.deepcopy()
+            ["--quiet", "--log-level-file", "none", "--no-write-json", "seed", *folders],
+            manifest.deepcopy(),
         )
     assert result.success, result.exception
     with duckdb.connect(str(database)) as connection:
@@ -157,7 +158,7 @@ def dbt(manifest, seeds) -> Callable[..., Outcome]:
         folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
         with environment(values):
             result = invoke(
-                ["--quiet", "--log-level-file", "none", *arguments, *folders],
+                ["--quiet", "--log-level-file", "none", "--no-write-json", *arguments, *folders],
                 manifest.deepcopy(),
             )
         messages = [str(result.exception)] if result.exception else []

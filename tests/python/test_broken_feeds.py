@@ -51,7 +51,7 @@ STAGED = {
     "from staging.stg_hospital__patient_feedback order by all",
 }
 MODELS = (
-    *("build", "--no-write-json", "--exclude-resource-types", "test", "unit_test"),
+    *("build", "--exclude-resource-types", "test", "unit_test"),
     *("--select", "path:models/staging", "+quarantine", "+feed_reconciliation"),
     "undeclared_columns",
 )

@@ -7,7 +7,6 @@ Usage: python lab_script.py RAW_DIR OUT_DIR
 
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,15 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
-DATE_FORMATS = ["%Y-%m-%d", "%Y/%m/%d", "%d/%m/%Y", "%b %d, %Y", "%d %b %Y", "%Y-%m-%d %H:%M:%S"]
 FEATURES = ["total_revenue", "n_visits", "avg_spent", "avg_feedback"]
 VIP_SEED, VIP_MAX_ROWS = 42, 200_000
 
 
 def parse_date(text):
-    """Try one format after the other."""
-    for date_format in DATE_FORMATS:
-        try:
-            return datetime.strptime(text.strip(), date_format).date().isoformat()
-        except (ValueError, AttributeError):
-            continue
-    return None
+    """Let pandas guess the format of one date after the other."""
+    text = str(text).strip()
+    date = pd.to_datetime(text, dayfirst=not text[:4].isdigit(), errors="coerce")
+    return None if pd.isna(date) else date.date().isoformat()
 
 
 def clean_cost(text):
