@@ -33,6 +33,8 @@ LONGEST_FIRST = (
     "test_simulate",
     "test_telehealth_models",
 )
+# A build leaves its database and exports; nobody reads its logs and artifacts.
+UNWRITTEN = ("--quiet", "--log-level-file", "none", "--no-write-json")
 ENVIRONMENT = ("WARDHOUSE_RAW_DIR", "WARDHOUSE_AREAS", "WARDHOUSE_DB", "WARDHOUSE_EXPORT_DIR")
 
 
@@ -119,10 +121,7 @@ def seeds(manifest, tmp_path_factory) -> Path:
     database = place / "wardhouse.duckdb"
     folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
     with environment({"WARDHOUSE_DB": str(database)}):
-        result = invoke(
-            ["--quiet", "--log-level-file", "none", "--no-write-json", "seed", *folders],
-            manifest.deepcopy(),
-        )
+        result = invoke([*UNWRITTEN, "seed", *folders], manifest.deepcopy())
     assert result.success, result.exception
     with duckdb.connect(str(database)) as connection:
         schemas = connection.execute(
@@ -157,10 +156,7 @@ def dbt(manifest, seeds) -> Callable[..., Outcome]:
         }
         folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
         with environment(values):
-            result = invoke(
-                ["--quiet", "--log-level-file", "none", "--no-write-json", *arguments, *folders],
-                manifest.deepcopy(),
-            )
+            result = invoke([*UNWRITTEN, *arguments, *folders], manifest.deepcopy())
         messages = [str(result.exception)] if result.exception else []
         statuses = {}
         for node in getattr(result.result, "results", None) or []:
