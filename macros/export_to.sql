@@ -7,7 +7,7 @@
     {% set folder = target_path.rsplit('/', 1)[0] %}
     select wardhouse_make_folder({{ sql_text(folder) }});
     copy (select * from {{ this }}) to {{ sql_text(target_path ~ '.parquet') }}
-    (format parquet, compression zstd, use_tmp_file true);
+    (format parquet, compression zstd, compression_level 1, use_tmp_file true);
     copy (select * from read_parquet({{ sql_text(target_path ~ '.parquet') }}))
     to {{ sql_text(target_path ~ '.csv') }} (format csv, header true, use_tmp_file true)
 {% endmacro %}

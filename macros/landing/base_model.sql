@@ -20,10 +20,7 @@
         materialized='incremental',
         incremental_strategy='append',
         pre_hook="{{ forget_stale_records() }}",
-        post_hook=[
-            "{{ keep_unreadable_records() }}", "{{ settle_duplicates() }}",
-            "{{ publish_records() }}", "{{ mark_files_landed() }}",
-        ],
+        post_hook="{{ settle_load() }}",
         meta={
             'key': key, 'on_conflict': on_conflict, 'identified_by': identified_by or key,
             'newest_by': newest_by, 'follow_by': follow_by, 'found_by': found_by,
@@ -145,11 +142,21 @@
 {% endmacro %}
 
 
-{# Keep what the reader refused in the files just read, and drop what came of files now gone. #}
-{% macro keep_unreadable_records() %}
+{# After a load: all that follows from what it read. One hook, for dbt prepares each by itself. #}
+{% macro settle_load() %}
     {% set feed = feed_of(model) %}
     {% set scope = load_scope(feed) %}
-    {% if scope == 'none' %}{{ return('') }}{% endif %}
+    {% if scope != 'none' %}
+        {{ keep_unreadable_records(feed, scope) }}
+        {{ settle_duplicates(scope) }}
+        {{ publish_records(scope) }}
+        {{ mark_files_landed(feed, scope) }}
+    {% endif %}
+{% endmacro %}
+
+
+{# Keep what the reader refused in the files just read, and drop what came of files now gone. #}
+{% macro keep_unreadable_records(feed, scope) %}
     {% set has_rejects = run_query(
         "select count(*) from duckdb_tables() where table_name = 'landing_rejects' and temporary"
     ).rows[0][0] if execute else 0 %}
@@ -189,10 +196,7 @@
 
 
 {# Remember the files just read, with the number of records each one held: read and refused. #}
-{% macro mark_files_landed() %}
-    {% set feed = feed_of(model) %}
-    {% set scope = load_scope(feed) %}
-    {% if scope == 'none' %}{{ return('') }}{% endif %}
+{% macro mark_files_landed(feed, scope) %}
     create or replace temporary table read_files as
     {{ stale_files(feed.area, feed.feed) }};
     delete from landing.landed_files
@@ -228,7 +232,7 @@
     delete from landing.new_files where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
     delete from landing.gone_files where area = '{{ feed.area }}' and feed = '{{ feed.feed }}';
     drop table read_files; drop table if exists rows_before;
-    drop table if exists complete_{{ model.name }}
+    drop table if exists complete_{{ model.name }};
 {% endmacro %}
 
 
@@ -237,9 +241,7 @@
     the order in which files came. Only groups that a load touches are looked at, and of them
     closely those with more than one record.
 #}
-{% macro settle_duplicates() %}
-    {% set scope = load_scope(feed_of(model)) %}
-    {% if scope == 'none' %}{{ return('') }}{% endif %}
+{% macro settle_duplicates(scope) %}
     {% set meta = model.config.meta %}
     {% set conflict = "conflicting_" ~ meta.key | join('_and_') %}
     {% set group = record_group(meta) %}
@@ -342,14 +344,13 @@
                     record_rowid {{ 'desc' if meta.on_conflict == 'last' }}
             ) > 1
         );
-    drop table repeated_records
+    drop table repeated_records;
 {% endmacro %}
 
 
 {# After a load. Tells followers which records are new, gone or settled otherwise than before. #}
-{% macro publish_records() %}
+{% macro publish_records(scope) %}
     {% set meta = model.config.meta %}
-    {% set scope = load_scope(feed_of(model)) %}
     {% if scope == 'partial' %}
         {# A new record that names nothing is touched by no other; what was refused, nobody follows. #}
         {% set changed %}
@@ -361,8 +362,8 @@
             where {{ is_just_loaded() }} and rejection_reason is null
         {% endset %}
         {{ publish_changes(meta.follow_by, changed) }};
-        drop table forgotten_records; drop table touched_groups; drop table touched_records
-    {% elif scope == 'complete' %}
-        {{ publish_changes(meta.follow_by) }}
+        drop table forgotten_records; drop table touched_groups; drop table touched_records;
+    {% else %}
+        {{ publish_changes(meta.follow_by) }};
     {% endif %}
 {% endmacro %}

@@ -33,8 +33,9 @@ LONGEST_FIRST = (
     "test_simulate",
     "test_telehealth_models",
 )
-# A build leaves its database and exports; nobody reads its logs and artifacts.
-UNWRITTEN = ("--quiet", "--log-level-file", "none", "--no-write-json")
+# A build leaves its database and exports; nobody reads its logs and artifacts. Told to be quiet,
+# dbt writes each line and drops it.
+UNWRITTEN = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 ENVIRONMENT = ("WARDHOUSE_RAW_DIR", "WARDHOUSE_AREAS", "WARDHOUSE_DB", "WARDHOUSE_EXPORT_DIR")
 
 

@@ -33,13 +33,22 @@ by_doctor as (
     group by doctor_id
 ),
 
+-- Several doctors of a specialty may have treated one patient, who counts once.
+specialty_patients as (
+    select
+        specialty,
+        any_value(answering_patient_key) as answering_patient_key
+    from patients
+    group by specialty, patient_key
+),
+
 by_specialty as (
     select
         'specialty' as coverage_level,
         specialty as coverage_group,
-        count(distinct patient_key) as n_patients,
-        count(distinct answering_patient_key) as n_patients_with_feedback
-    from patients
+        count(*) as n_patients,
+        count(answering_patient_key) as n_patients_with_feedback
+    from specialty_patients
     group by specialty
 ),
 
