@@ -208,7 +208,7 @@ def built_once(tmp_path_factory) -> Callable[..., Outcome]:
 @pytest.fixture(scope="session")
 def lab(dbt, lab_raw_dir, built_once) -> Outcome:
     """Return the warehouse built on the lab's real files."""
-    arguments = ("build", "--exclude-resource-types", "unit_test")
+    arguments = ("build", "--selector", "hospital")
     return built_once("lab", lambda place: dbt(lab_raw_dir, place, *arguments, areas="hospital"))
 
 

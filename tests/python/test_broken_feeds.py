@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,11 +51,12 @@ STAGED = {
     FEEDBACK: "select patient_id, treatment_id, feedback_score::double, review_date::varchar "
     "from staging.stg_hospital__patient_feedback order by all",
 }
+BUILD = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 MODELS = (
-    *("build", "--exclude-resource-types", "test", "unit_test"),
-    *("--select", "path:models/staging", "+quarantine", "+feed_reconciliation"),
-    "undeclared_columns",
+    *(*BUILD, "path:models/staging/hospital"),
+    *("quarantine", "feed_reconciliation", "undeclared_columns"),
 )
+OTHER_AREAS = (*BUILD, "path:models/staging/telehealth", "path:models/staging/patient_flow")
 HOSTILE = (
     "'; drop table x; --",
     '"; drop schema staging cascade; --',
@@ -92,14 +94,35 @@ def write_options(raw_dir: Path, *lines: str) -> None:
     (raw_dir / "feeds.csv").write_text("\n".join(["area,feed,option,value", *lines]))
 
 
-@pytest.fixture
-def raw_dir(tmp_path) -> Path:
-    """Return a clean raw directory, whose name is not kind to whoever quotes carelessly."""
-    raw_dir = tmp_path / "raw of o'neill {{ x }}"
+def write_feeds(raw_dir: Path) -> Path:
     for feed in CSV_FEEDS:
         write(raw_dir, feed, ".csv", as_csv(RECORDS[feed]))
     write(raw_dir, FEEDBACK, ".json", json.dumps(RECORDS[FEEDBACK], indent=1))
     return raw_dir
+
+
+@pytest.fixture
+def raw_dir(tmp_path) -> Path:
+    """Return a clean raw directory, whose name is not kind to whoever quotes carelessly."""
+    return write_feeds(tmp_path / "raw of o'neill {{ x }}")
+
+
+@pytest.fixture(scope="module")
+def dbt(dbt, tmp_path_factory):
+    """Return a function that builds in a database where the areas without a file are built."""
+    others = tmp_path_factory.mktemp("others")
+    outcome = dbt(write_feeds(others / "raw"), others, *OTHER_AREAS)
+    assert outcome.success, outcome.message
+    with duckdb.connect(str(outcome.database)) as connection:
+        connection.execute("delete from landing.warehouse_state")
+
+    def build(raw_dir: Path, place: Path, *arguments: str, areas: str = ""):
+        if not (place / "wardhouse.duckdb").exists():
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(outcome.database, place)
+        return dbt(raw_dir, place, *arguments, areas=areas)
+
+    return build
 
 
 def file_of(raw_dir: Path, feed: str) -> Path:
