@@ -201,7 +201,7 @@ class KafkaSource:
                 return self._consumer.get_watermark_offsets(self._part(key), timeout=5)
             except KafkaException as error:
                 if time.monotonic() > deadline or not _is_passing(error.args[0]):
-                    raise
+                    raise StreamError(f"{key}: Kafka: {_reason(error)}") from error
                 time.sleep(IDLE_SECONDS)
 
     def _place(self, key: StreamKey) -> None:

@@ -21,6 +21,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from conftest import PROJECT
 from typer.testing import CliRunner
+from wardhouse import stream_sources
 from wardhouse.cli import app
 from wardhouse.compaction import Compacted, Policy, choose_runs, compact
 from wardhouse.ingest import Ingest, Limits, Metrics, feed_folder, open_source
@@ -264,6 +265,15 @@ def test_two_ingesters_share_a_topic_and_hand_partitions_over(kafka_broker, fold
         poll_until(lambda: first.counts.n_records + second.counts.n_records == 600, first)
     expected = [f"shared[{partition}]@{offset}" for partition in range(4) for offset in range(150)]
     assert positions(folder) == expected
+
+
+def test_a_partition_of_which_the_broker_knows_nothing_is_said(kafka_broker, folder, monkeypatch):
+    topic = kafka_broker.create_topic("short")
+    source = kafka(kafka_broker.bootstrap, topic)
+    with Ingest(source, folder, FEED, SOON):
+        monkeypatch.setattr(stream_sources, "BROKER_SECONDS", 0)
+        with pytest.raises(StreamError, match=r"^short\[7\]: Kafka: "):
+            source._watermarks(StreamKey(topic, 7))
 
 
 def test_two_that_hold_one_partition_land_it_once(kafka_broker, folder):
