@@ -82,6 +82,31 @@
 {% endmacro %}
 
 
+{# Tables that a landing plan fills: name, part of the plan, and columns. #}
+{% macro planned_tables() %}
+    {{ return([
+        ('new_files', 'new_files', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'n_bytes': 'bigint', 'content_hash': 'varchar', 'fingerprint': 'varchar',
+            'is_readable': 'boolean'}),
+        ('gone_files', 'gone_files', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'fingerprint': 'varchar'}),
+        ('surveys', 'surveys', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
+        ('current_unreadable', 'unreadable', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'line': 'bigint', 'error': 'varchar', 'record_text': 'varchar'}),
+        ('undeclared_columns', 'undeclared', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'column_name': 'varchar'}),
+        ('feed_options', 'options', {
+            'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
+    ]) }}
+{% endmacro %}
+
+
 {% macro create_landing_tables() %}
     {% call statement('landing_tables', auto_begin=false) %}
         create schema if not exists landing;
@@ -89,13 +114,6 @@
         create table if not exists landing.landed_files (
             area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
             fingerprint varchar, is_readable boolean, n_records bigint, landed_at timestamp
-        );
-        create table if not exists landing.new_files (
-            area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
-            fingerprint varchar, is_readable boolean
-        );
-        create table if not exists landing.gone_files (
-            area varchar, feed varchar, source_file varchar, fingerprint varchar
         );
         create table if not exists landing.unreadable_records (
             area varchar, feed varchar, source_file varchar, line bigint, error varchar,
@@ -114,20 +132,11 @@
         create table if not exists landing.followed (
             follower varchar, relation varchar, load_number bigint
         );
-        create table if not exists landing.current_unreadable (
-            area varchar, feed varchar, source_file varchar, line bigint, error varchar,
-            record_text varchar
+        {% for table, part, columns in planned_tables() %}
+        create table if not exists landing.{{ table }} (
+            {% for name, type in columns.items() %}{{ name }} {{ type }}{{ ', ' if not loop.last }}{% endfor %}
         );
-        create table if not exists landing.undeclared_columns (
-            area varchar, feed varchar, source_file varchar, column_name varchar
-        );
-        create table if not exists landing.surveys (
-            area varchar, feed varchar, source_file varchar, stat varchar, signature varchar,
-            survey varchar
-        );
-        create table if not exists landing.feed_options (
-            area varchar, feed varchar, option varchar, value varchar
-        );
+        {% endfor %}
     {% endcall %}
 {% endmacro %}
 
@@ -138,26 +147,7 @@
         {% do forget_everything(is_other_directory) %}
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
-        {% for table, part, columns in [
-            ('new_files', 'new_files', {
-                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-                'n_bytes': 'bigint', 'content_hash': 'varchar', 'fingerprint': 'varchar',
-                'is_readable': 'boolean'}),
-            ('gone_files', 'gone_files', {
-                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-                'fingerprint': 'varchar'}),
-            ('surveys', 'surveys', {
-                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-                'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
-            ('current_unreadable', 'unreadable', {
-                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-                'line': 'bigint', 'error': 'varchar', 'record_text': 'varchar'}),
-            ('undeclared_columns', 'undeclared', {
-                'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-                'column_name': 'varchar'}),
-            ('feed_options', 'options', {
-                'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
-        ] %}
+        {% for table, part, columns in planned_tables() %}
             delete from landing.{{ table }}
             {%- if table == 'surveys' %}
             -- To write those of a long stream again would cost each cycle more than the last.

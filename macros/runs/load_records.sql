@@ -87,7 +87,7 @@
 {% macro keep_unreadable_records(feed, scope) %}
     {% set has_rejects = run_query(
         "select count(*) from duckdb_tables() where table_name = 'landing_rejects' and temporary"
-    ).rows[0][0] if execute else 0 %}
+    ).rows[0][0] %}
     delete from landing.unreadable_records
     where
         area = '{{ feed.area }}' and feed = '{{ feed.feed }}'

@@ -140,15 +140,18 @@ def seeds(manifest, tmp_path_factory) -> Path:
 def dbt(manifest, seeds) -> Callable[..., Outcome]:
     """Return a function that runs a dbt command on a raw directory and a place for its outputs.
 
-    Seeds are the same in every build: one of a selection finds them in its database.
+    Seeds are the same in every build: one of a selection finds them in the database that it starts
+    with.
     """
 
-    def run(raw_dir: Path, place: Path, *arguments: str, areas: str = "") -> Outcome:
+    def run(
+        raw_dir: Path, place: Path, *arguments: str, areas: str = "", start: Path = seeds
+    ) -> Outcome:
         database, exports = place / "wardhouse.duckdb", place / "exports"
         if arguments[:1] == ("build",) and "--full-refresh" not in arguments:
             if not database.exists():
                 place.mkdir(parents=True, exist_ok=True)
-                shutil.copy(seeds, database)
+                shutil.copy(start, database)
             arguments += ("--exclude-resource-types", "seed")
         arguments = arguments or ("build",)
         values = {

@@ -5,10 +5,10 @@ import gzip
 import io
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -115,14 +115,7 @@ def dbt(dbt, tmp_path_factory):
     assert outcome.success, outcome.message
     with duckdb.connect(str(outcome.database)) as connection:
         connection.execute("delete from landing.warehouse_state")
-
-    def build(raw_dir: Path, place: Path, *arguments: str, areas: str = ""):
-        if not (place / "wardhouse.duckdb").exists():
-            place.mkdir(parents=True, exist_ok=True)
-            shutil.copy(outcome.database, place)
-        return dbt(raw_dir, place, *arguments, areas=areas)
-
-    return build
+    return partial(dbt, start=outcome.database)
 
 
 def file_of(raw_dir: Path, feed: str) -> Path:
