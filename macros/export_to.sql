@@ -1,13 +1,17 @@
 {#
     Writes the model as CSV and Parquet below the export directory. Each file gets a temporary name
-    and is renamed when it is whole. The CSV is made from the Parquet, so the model is read once.
+    and is renamed when it is whole. The CSV is made from the Parquet, so the model is read once, and
+    a value that a dictionary holds once is written as text once.
 #}
 {% macro export_to(path) %}
     {% set target_path = env_var('WARDHOUSE_EXPORT_DIR', 'exports') ~ '/' ~ path %}
     {% set folder = target_path.rsplit('/', 1)[0] %}
     select wardhouse_make_folder({{ sql_text(folder) }});
     copy (select * from {{ this }}) to {{ sql_text(target_path ~ '.parquet') }}
-    (format parquet, compression zstd, compression_level 1, use_tmp_file true);
-    copy (select * from read_parquet({{ sql_text(target_path ~ '.parquet') }}))
+    (
+        format parquet, compression zstd, compression_level 1, dictionary_size_limit 10000,
+        use_tmp_file true
+    );
+    copy (select columns(*)::varchar from read_parquet({{ sql_text(target_path ~ '.parquet') }}))
     to {{ sql_text(target_path ~ '.csv') }} (format csv, header true, use_tmp_file true)
 {% endmacro %}
