@@ -211,6 +211,25 @@ def built_once(tmp_path_factory) -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
+def built_elsewhere(built_once) -> Callable[..., Path]:
+    """Return a function that gives a database to start from, with models of areas without a file.
+
+    Whatever the raw directory that it is built on holds, the database takes any other.
+    """
+
+    def once(name: str, dbt, raw_dir: Path, *selection: str) -> Path:
+        def build(place: Path) -> Outcome:
+            outcome = dbt(raw_dir, place, *selection)
+            with duckdb.connect(str(outcome.database)) as connection:
+                connection.execute("delete from landing.warehouse_state")
+            return outcome
+
+        return built_once(name, build).database
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def lab(dbt, lab_raw_dir, built_once) -> Outcome:
     """Return the warehouse built on the lab's real files."""
     arguments = ("build", "--selector", "hospital")

@@ -108,14 +108,10 @@ def raw_dir(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dbt(dbt, tmp_path_factory):
+def dbt(dbt, built_elsewhere, tmp_path_factory):
     """Return a function that builds in a database where the areas without a file are built."""
-    others = tmp_path_factory.mktemp("others")
-    outcome = dbt(write_feeds(others / "raw"), others, *OTHER_AREAS)
-    assert outcome.success, outcome.message
-    with duckdb.connect(str(outcome.database)) as connection:
-        connection.execute("delete from landing.warehouse_state")
-    return partial(dbt, start=outcome.database)
+    raw_dir = write_feeds(tmp_path_factory.mktemp("clean"))
+    return partial(dbt, start=built_elsewhere("elsewhere_staged", dbt, raw_dir, *OTHER_AREAS))
 
 
 def file_of(raw_dir: Path, feed: str) -> Path:

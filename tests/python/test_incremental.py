@@ -24,12 +24,14 @@ OF_BUILDS = re.compile(
 # The hospital's part of the graph, which every area shares in kind.
 HOSPITAL = ("+tag:hospital", "+dim_date", "+dim_patient", "+quarantine", "+feed_reconciliation")
 # Contents are compared here; that the data tests hold is asked elsewhere.
-BUILD = ("build", "--select", *HOSPITAL, "--exclude-resource-types", "test", "unit_test")
-# Where everything was built before, what the areas without a file tell stays: nothing.
-FOLLOW = (
-    *(*BUILD, "--exclude", "tag:telehealth", "tag:patient_flow"),
-    *("fqn:*_telehealth", "fqn:*_patient_flow", "fqn:*fct_appointment*", "fqn:*fct_patient_stays"),
+UNTESTED = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
+BUILD = (*UNTESTED, *HOSPITAL)
+# Where they were built before, what the areas without a file tell stays: nothing.
+ELSEWHERE = (
+    *("tag:telehealth", "tag:patient_flow", "fqn:*_telehealth", "fqn:*_patient_flow"),
+    *("fqn:*fct_appointment*", "fqn:*fct_patient_stays"),
 )
+FOLLOW = (*BUILD, "--exclude", *ELSEWHERE)
 EXPORTS = [
     "data_warehouse/processed_healthcare_data.csv",
     "data_warehouse/processed_healthcare_data.parquet",
@@ -88,8 +90,8 @@ def feed_counts(outcome) -> dict[str, tuple]:
 class Hospital:
     """Raw files that change, the warehouse that follows them, and full builds to compare with."""
 
-    def __init__(self, dbt, place: Path, built: Path, raw: Path):
-        self.dbt, self.place = dbt, place
+    def __init__(self, dbt, place: Path, built: Path, raw: Path, elsewhere: Path):
+        self.dbt, self.place, self.elsewhere = dbt, place, elsewhere
         self.raw = place / "raw"
         shutil.copytree(raw, self.raw)
         self.warehouse = place / "follows"
@@ -117,7 +119,8 @@ class Hospital:
         place = self.place / "anew"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        outcome = self.dbt(self.raw, place, *BUILD, *arguments)
+        selection = BUILD if "--full-refresh" in arguments else FOLLOW
+        outcome = self.dbt(self.raw, place, *selection, *arguments, start=self.elsewhere)
         assert outcome.success, outcome.message
         return outcome
 
@@ -140,8 +143,10 @@ def built(dbt, tmp_path_factory):
 
 
 @pytest.fixture
-def hospital(dbt, built, tmp_path):
-    return Hospital(dbt, tmp_path, built / "home", built / "raw")
+def hospital(dbt, built, built_elsewhere, tmp_path):
+    pairs = (f"{one},{other}" for one in HOSPITAL for other in ELSEWHERE)
+    elsewhere = built_elsewhere("elsewhere", dbt, built / "raw", *UNTESTED, *pairs)
+    return Hospital(dbt, tmp_path, built / "home", built / "raw", elsewhere)
 
 
 def write(path: Path, *lines: str):

@@ -3,6 +3,7 @@
 import itertools
 import json
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,14 +18,20 @@ NO_TESTS = ("build", "--exclude-resource-types", "test", "unit_test", "--select"
 KEYS = ["hospital_id", "department"]
 
 
-def build(dbt, place, *arguments, **files):
-    """Build patient flow on a raw directory with the files given, by name and events."""
+def write(place, **files):
+    """Write the files given, by name and events, into a raw directory."""
     folder = place / "raw" / "patient_flow" / "patient_events"
     folder.mkdir(parents=True, exist_ok=True)
     for name, events in files.items():
         lines = "".join(json.dumps(event) + "\n" for event in events)
         (folder / f"{name}.ndjson").write_text(lines)
-    outcome = dbt(place / "raw", place, *(arguments or BUILD), areas="patient_flow")
+    return place / "raw"
+
+
+def build(dbt, place, *arguments, **files):
+    """Build patient flow on a raw directory with the files given, by name and events."""
+    raw_dir = write(place, **files)
+    outcome = dbt(raw_dir, place, *(arguments or BUILD), areas="patient_flow")
     assert outcome.success, outcome.message
     return outcome
 
@@ -268,10 +275,10 @@ STAY = (
 
 
 def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
-    untested = (*BUILD, "--exclude-resource-types", "test")
-    first = build(dbt, tmp_path, *untested, a=admitted[:1])
+    stay = (*NO_TESTS, "+fct_patient_stays")
+    first = build(dbt, tmp_path, *stay, a=admitted[:1])
     assert first.query(STAY) == [("ICU", "7", 25.0, None, 1)]
-    then = build(dbt, tmp_path, *untested, b=admitted[1:2])
+    then = build(dbt, tmp_path, *stay, b=admitted[1:2])
     assert then.query(STAY) == [("Surgery", "9", 25.0, None, 2)]
     last = build(dbt, tmp_path, c=admitted[2:])
     assert last.query(STAY) == [("Surgery", "9", 25.0, 23.5, 3)]
@@ -390,12 +397,16 @@ INSIGHTS = {
 }  # fmt: skip
 
 
-def test_on_random_events_no_insight_fires(dbt, tmp_path):
+def test_on_random_events_no_insight_fires(dbt, built_elsewhere, tmp_path):
     """Sixty tests at 5 % give three in the mean, and more than nine with probability 0.1 %."""
     low, n_tests, fired = 0, 0, 0
+    theirs = (*NO_TESTS, "+telehealth_insight_statistics")
+    raw_dir = write(tmp_path, a=[event()])
+    dbt = partial(dbt, start=built_elsewhere("elsewhere_judged", dbt, raw_dir, *theirs))
+    ours = ("+patient_flow_insight_statistics", "insight_tests", "insights")
     for seed in range(6):
         place = tmp_path / str(seed)
-        outcome = build(dbt, place, *NO_TESTS, "+insights", a=invented(seed, False))
+        outcome = build(dbt, place, *NO_TESTS, *ours, a=invented(seed, False))
         rows = outcome.query(VERDICTS)
         assert {row[0] for row in rows} == INSIGHTS
         low += sum(row[1] < 0.05 for row in rows)
