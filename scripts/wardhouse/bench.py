@@ -220,14 +220,7 @@ def _dbt_append(bench: Bench, name: str) -> Iterator[Measurement]:
     last = raw / "hospital" / "patients_data_with_doctor" / f"part-{PARTS:04d}.csv"
     aside = bench.place / last.name
     last.rename(aside)
-    _build(
-        bench,
-        f"{name} (first {PARTS - 1} files)",
-        *NO_EXPORTS,
-        "--exclude-resource-type",
-        "test",
-        raw=raw,
-    )
+    _build(bench, f"{name} (first {PARTS - 1} files)", *NO_EXPORTS, *NO_TESTS, raw=raw)
     aside.rename(last)
     yield _build(bench, name, *NO_EXPORTS, raw=raw, fresh=False)
     yield _build(bench, f"{name}_full", *NO_EXPORTS, raw=raw)

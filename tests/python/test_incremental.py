@@ -115,7 +115,7 @@ class Hospital:
         return outcome
 
     def build_anew(self, *arguments: str):
-        """Build a fresh warehouse on the same files."""
+        """Build on the same files anew; in a full refresh, what tells of other areas too."""
         place = self.place / "anew"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()

@@ -275,10 +275,10 @@ STAY = (
 
 
 def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
-    stay = (*NO_TESTS, "+fct_patient_stays")
-    first = build(dbt, tmp_path, *stay, a=admitted[:1])
+    asked = (*NO_TESTS, "+fct_bed_uses", "+fct_department_hours")
+    first = build(dbt, tmp_path, *asked, a=admitted[:1])
     assert first.query(STAY) == [("ICU", "7", 25.0, None, 1)]
-    then = build(dbt, tmp_path, *stay, b=admitted[1:2])
+    then = build(dbt, tmp_path, *asked, b=admitted[1:2])
     assert then.query(STAY) == [("Surgery", "9", 25.0, None, 2)]
     last = build(dbt, tmp_path, c=admitted[2:])
     assert last.query(STAY) == [("Surgery", "9", 25.0, 23.5, 3)]

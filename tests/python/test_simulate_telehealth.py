@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_bytes_in_steps_of_any_size(monkeypatch):
     assert told(stream(**options, seed=2)) != whole
 
 
-@pytest.mark.parametrize(("rate", "days"), [(0.02, 28), (0.2, 7), (1, 7)])
+@pytest.mark.parametrize(("rate", "days"), [(0.02, 28), (0.5, 7), (2, 7)])
 def test_the_rate_is_the_mean_over_a_week(rate, days):
     n = sum(map(len, told(stream(rate, days))))
     assert n == pytest.approx(rate * days * 86400, rel=0.06)
