@@ -75,7 +75,7 @@
     {% for node in nodes %}
         {% for column in [none] + watched_columns().get(node.name, []) %}
             {% do counts.append(
-                "select '" ~ invocation_id ~ "' as build_id, '" ~ (node.tags + [node.schema])[0]
+                "select '" ~ invocation_id ~ "' as build_id, '" ~ area_of(node)
                 ~ "' as area, '" ~ node.schema ~ '.' ~ node.name ~ "' as relation_name, "
                 ~ ("'" ~ column ~ "'" if column else 'null::varchar') ~ ' as column_name, '
                 ~ 'count(*) as n_rows, '

@@ -22,15 +22,12 @@ OF_BUILDS = re.compile(
     r"|quality\.(builds|node_runs|row_counts|row_count_anomalies|alerts|alert_metrics.*)"
 )
 # The hospital's part of the graph, which every area shares in kind.
-HOSPITAL = ("+tag:hospital", "+dim_date", "+dim_patient", "+quarantine", "+feed_reconciliation")
+HOSPITAL = ("+path:models/**/hospital", "+dim_date", "+dim_patient", "+quarantine", "+feed_reconciliation")
 # Contents are compared here; that the data tests hold is asked elsewhere.
 UNTESTED = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 BUILD = (*UNTESTED, *HOSPITAL)
 # Where they were built before, what the areas without a file tell stays: nothing.
-ELSEWHERE = (
-    *("tag:telehealth", "tag:patient_flow", "fqn:*_telehealth", "fqn:*_patient_flow"),
-    *("fqn:*fct_appointment*", "fqn:*fct_patient_stays"),
-)
+ELSEWHERE = ("path:models/**/telehealth", "path:models/**/patient_flow")
 FOLLOW = (*BUILD, "--exclude", *ELSEWHERE)
 EXPORTS = [
     "data_warehouse/processed_healthcare_data.csv",

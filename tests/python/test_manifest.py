@@ -69,10 +69,8 @@ def place(node) -> Place:
     if folder[0] == "marts":
         return Place(folder[1]) if folder[1] in ("core", "quality") else Place("marts", folder[1])
     assert folder[0] == "ml", f"{node.name} stands in no known layer"
-    areas = [tag for tag in node.tags if tag in AREAS]
     # What lists the fits of every area is of none.
-    assert areas or node.name == "model_runs", f"{node.name} needs the tag of its area"
-    return Place("ml", areas[0] if len(areas) == 1 else None)
+    return Place("ml", folder[1] if len(folder) > 1 else None)
 
 
 def is_sql(model) -> bool:

@@ -50,7 +50,7 @@ def large(dbt, tmp_path_factory):
     """Return a warehouse of 20,000 treatments."""
     place = tmp_path_factory.mktemp("large")
     generate_hospital(place / "raw", 20_000, seed=7)
-    outcome = dbt(place / "raw", place, *BUILD, "+tag:hospital")
+    outcome = dbt(place / "raw", place, *BUILD, "+path:models/**/hospital")
     assert outcome.success, outcome.message
     return outcome
 
@@ -242,7 +242,7 @@ def test_hospitals_with_too_little_to_learn_from_are_built(
     dbt, tmp_path, treatments, feedback, statuses
 ):
     raw = raw_hospital(tmp_path, treatments, feedback)
-    outcome = dbt(raw, tmp_path, *BUILD, "+tag:hospital", "+model_runs")
+    outcome = dbt(raw, tmp_path, *BUILD, "+path:models/**/hospital", "+model_runs")
     assert outcome.success, outcome.message
     rows = outcome.query("select patient_id, vip_status, is_reliable from ml.patient_vip")
     assert {patient: status for patient, status, _ in rows} == statuses

@@ -1,6 +1,8 @@
 -- Arrivals of an hour, and what they would be if the department's patients came as its staff is
 -- planned. Whole days only: the first day begins, and the last ends, with an event. Of the days
 -- before the first event only those arrivals are known whose patients were still there.
+{{ config(materialized='view') }}
+
 with stream as (
     select min(first_event_at)::date as first_event_date
     from {{ ref('fct_patient_stays') }}

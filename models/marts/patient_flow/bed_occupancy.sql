@@ -1,5 +1,7 @@
 -- Beds in use, hour by hour, against the beds that the department is known to have: those its
 -- patients ever lay in. More patients than beds stand for patients without a bed, or two in one.
+{{ config(materialized='view') }}
+
 with hours as (
     select * from {{ ref('fct_department_hours') }}
 ),

@@ -1,5 +1,7 @@
 -- Two patients in one bed: a fault of the data. Each use that begins before the bed is free is set
 -- against the earlier use that holds it longest, so that n uses at once give n - 1 rows.
+{{ config(materialized='view') }}
+
 with uses as (
     select * from {{ ref('fct_bed_uses') }}
 ),

@@ -1,4 +1,6 @@
 -- Days without events are days too: they stand here with zeros. A day counts in UTC.
+{{ config(materialized='view') }}
+
 with hours as (
     select * from {{ ref('fct_department_hours') }}
 ),

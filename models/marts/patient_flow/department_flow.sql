@@ -1,4 +1,6 @@
 -- A department as a whole: what its stays were like, also those whose times cannot be believed.
+{{ config(materialized='view') }}
+
 with stays as (
     select
         department_key,

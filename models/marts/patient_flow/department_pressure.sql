@@ -1,5 +1,7 @@
 -- Where and at which hour of the day flow breaks down: pressure is what arrives for each patient
 -- who leaves. Waits are of those who arrive in the hour, stays of those who leave in it.
+{{ config(materialized='view') }}
+
 with stays as (
     select * from {{ ref('fct_patient_stays') }}
     where is_admission_credible

@@ -1,6 +1,8 @@
 -- How many waited or stayed longer than they should, held against the share that is allowed, not
 -- against other departments: so it may well be that none is at risk. A department is at risk where
 -- the whole interval lies above the allowed share.
+{{ config(materialized='view') }}
+
 with targets as (
     {{ department_targets() }}
 ),

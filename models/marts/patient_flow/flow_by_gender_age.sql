@@ -1,4 +1,6 @@
 -- Who comes, and how it goes for them. Unknown stands for what nobody told, or could not be.
+{{ config(materialized='view') }}
+
 with stays as (
     select
         coalesce(gender, 'Unknown') as gender,

@@ -1,4 +1,6 @@
 -- When patients come: an hour of a weekday that has passed counts, with or without arrivals.
+{{ config(materialized='view') }}
+
 with hours as (
     select * from {{ ref('fct_department_hours') }}
 ),

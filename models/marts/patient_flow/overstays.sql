@@ -1,5 +1,7 @@
 -- Stays longer than the department's target: those that ended, and those of patients who are still
 -- there by the clock of patient_stays.
+{{ config(materialized='view') }}
+
 with stays as (
     select * from {{ ref('patient_stays') }}
 ),

@@ -1,5 +1,7 @@
 -- Who is there now is judged when the view is read, by var('as_of') or the clock. Nobody is there
 -- whose times cannot be believed.
+{{ config(materialized='view') }}
+
 with stays as (
     select * from {{ ref('fct_patient_stays') }}
 ),

@@ -1,6 +1,8 @@
 -- Demand against the staffing plan. Needed are the patients there in an hour, on average, by the
 -- number that one of the staff looks after; the peak is the shift's busiest hour of day. Hours that
 -- no shift of the plan covers stand as not planned.
+{{ config(materialized='view') }}
+
 with hours as (
     select
         department_key,
