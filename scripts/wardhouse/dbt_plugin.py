@@ -7,7 +7,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 
 def _land(request: str, landed: str, surveyed: str) -> str:
-    from wardhouse.landing import land
+    from wardhouse.landing.land import land
 
     return json.dumps(land(json.loads(request), json.loads(landed), json.loads(surveyed)))
 

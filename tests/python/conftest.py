@@ -85,7 +85,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 def invoke(arguments: list[str], manifest=None):
     """Run dbt in this process, and let go of the database file."""
     from dbt.cli.main import dbtRunner
-    from wardhouse.stream import let_go_of_database
+    from wardhouse.streaming.build import let_go_of_database
 
     try:
         return dbtRunner(manifest=manifest).invoke(
@@ -245,7 +245,7 @@ def sample(dbt, built_once) -> Outcome:
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory):
     """Return a real Kafka broker, or skip where Java or Maven is missing."""
-    from wardhouse.local_kafka import UnavailableError, kafka_jars, running_broker
+    from wardhouse.bench.local_kafka import UnavailableError, kafka_jars, running_broker
 
     try:
         kafka_jars()

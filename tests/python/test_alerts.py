@@ -24,8 +24,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from conftest import PROJECT, Outcome, shared_data
 from typer.testing import CliRunner
-from wardhouse import alerts as telling
 from wardhouse.cli import app
+from wardhouse.quality import alerts as telling
 
 AS_OF = "2025-03-29 21:26:01"
 TYPES = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")

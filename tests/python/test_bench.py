@@ -5,28 +5,20 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from wardhouse.bench import (
+from wardhouse.bench.hospital import (
     CONTENDERS,
     Bench,
-    ContenderError,
-    Measurement,
     as_markdown,
     check_agreement,
     ratios,
     run_contenders,
-    run_measured,
 )
-from wardhouse.bench_stream import (
-    Rates,
-    StreamBench,
-    details,
-    hold_back,
-    measure_history,
-    measure_ingest,
-    measure_latency,
-    read_latency,
-    verdicts,
-)
+from wardhouse.bench.measure import ContenderError, Measurement, run_measured
+from wardhouse.bench.stream import details, verdicts
+from wardhouse.bench.stream_cycles import hold_back, measure_history
+from wardhouse.bench.stream_latency import measure_latency, read_latency
+from wardhouse.bench.stream_place import StreamBench
+from wardhouse.bench.stream_rate import Rates, measure_ingest
 
 PROJECT = Path(__file__).resolve().parents[2]
 

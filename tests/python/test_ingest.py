@@ -21,16 +21,14 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from conftest import PROJECT
 from typer.testing import CliRunner
-from wardhouse import stream_sources
 from wardhouse.cli import app
-from wardhouse.compaction import Compacted, Policy, choose_runs, compact
-from wardhouse.ingest import Ingest, Limits, Metrics, feed_folder, open_source
-from wardhouse.stream_batches import (
+from wardhouse.streaming.batches import (
     ContinuedError,
     StreamError,
     StreamFolder,
     StreamKey,
     batch_files,
+    feed_folder,
     footer_batches,
     logical_files,
     parse_name,
@@ -39,7 +37,13 @@ from wardhouse.stream_batches import (
     remove_temporaries,
     temporary_file,
 )
-from wardhouse.stream_sources import DirectorySource, KafkaSource
+from wardhouse.streaming.compaction import Compacted, Policy, choose_runs, compact
+from wardhouse.streaming.ingest import Ingest, Limits
+from wardhouse.streaming.metrics import Metrics
+from wardhouse.streaming.sources import kafka as stream_sources
+from wardhouse.streaming.sources.directory import DirectorySource
+from wardhouse.streaming.sources.kafka import KafkaSource
+from wardhouse.streaming.sources.open import open_source
 
 FEED = "patient_flow.patient_events"
 QUICK = {"session.timeout.ms": "1000", "heartbeat.interval.ms": "300"}
@@ -222,7 +226,7 @@ def test_what_is_deleted_under_a_running_ingest_stops_it(kafka_broker, folder):
 
 
 def test_topic_made_again_stops_ingest_until_it_gets_a_name(kafka_broker, folder, monkeypatch):
-    monkeypatch.setattr("wardhouse.stream_sources.BROKER_SECONDS", 1)
+    monkeypatch.setattr("wardhouse.streaming.sources.kafka.BROKER_SECONDS", 1)
     topic = kafka_broker.create_topic("again")
     send(kafka_broker.bootstrap, topic, [b"0", b"1", b"2"])
     drain(kafka(kafka_broker.bootstrap, topic), folder)
@@ -238,7 +242,7 @@ def test_topic_made_again_stops_ingest_until_it_gets_a_name(kafka_broker, folder
 
 
 def test_absent_topic_and_absent_broker_are_said(kafka_broker, folder, monkeypatch):
-    monkeypatch.setattr("wardhouse.stream_sources.BROKER_SECONDS", 2)
+    monkeypatch.setattr("wardhouse.streaming.sources.kafka.BROKER_SECONDS", 2)
     with pytest.raises(StreamError, match="no topic nowhere"):
         drain(kafka(kafka_broker.bootstrap, "nowhere"), folder)
     with pytest.raises(StreamError, match="Kafka:"):
@@ -363,7 +367,7 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, folder, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("wardhouse.stream_batches.os.fsync", fail)
+        patched.setattr("wardhouse.streaming.batches.os.fsync", fail)
         with pytest.raises(StreamError, match=r"cannot write into .*No space left"):
             drain(DirectorySource(tmp_path / "in"), folder)
     assert list(folder.iterdir()) == [folder / ".compaction.lock"] or not list(folder.iterdir())
@@ -524,7 +528,7 @@ def test_a_compaction_that_dies_leaves_nothing_behind(landing, folder, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("wardhouse.compaction.publish", die)
+        patched.setattr("wardhouse.streaming.compaction.publish", die)
         with pytest.raises(OSError, match="No space"):
             compact(folder, Policy(0, 0))
     assert list(read_landed(folder)) == before

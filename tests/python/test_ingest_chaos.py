@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from conftest import PROJECT
-from wardhouse.stream_batches import batch_files, logical_files, read_landed
+from wardhouse.streaming.batches import batch_files, logical_files, read_landed
 
 N_EVENTS = 100_000
 N_PARTITIONS = 3

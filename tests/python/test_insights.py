@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from wardhouse import insights
+from wardhouse.quality import insights
 
 
 def sums(groups, x=None):

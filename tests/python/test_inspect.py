@@ -27,9 +27,10 @@ def wardhouse(*arguments) -> tuple[int, str]:
 
 @pytest.fixture(autouse=True)
 def _wide_screen(monkeypatch):
-    from wardhouse import cli
+    from wardhouse.commands import inspect, quality
 
-    monkeypatch.setattr(cli.console, "_width", 300)
+    monkeypatch.setattr(inspect.console, "_width", 300)
+    monkeypatch.setattr(quality.console, "_width", 300)
 
 
 @pytest.fixture
@@ -157,8 +158,6 @@ def test_inspect_fails_on_settings_that_mean_nothing(raw_dir, areas, options, wo
 
 
 def test_inspect_says_which_feeds_are_optional_and_not_there(raw_dir, tmp_path, monkeypatch):
-    from wardhouse import inspection
-
     project = tmp_path / "project"
     sources = project / "models" / "staging" / "hospital" / "_hospital__sources.yml"
     sources.parent.mkdir(parents=True)
@@ -166,7 +165,7 @@ def test_inspect_says_which_feeds_are_optional_and_not_there(raw_dir, tmp_path, 
         "sources:\n  - name: hospital\n    schema: raw_hospital\n    tables:\n"
         "      - {name: visitors, columns: [{name: a}], config: {meta: {optional: true}}}\n"
     )
-    monkeypatch.setattr(inspection, "project_directory", lambda: project)
+    monkeypatch.setattr("wardhouse.project.project_directory", lambda: project)
     code, output = wardhouse("inspect", raw_dir)
     assert code == 0
     assert "hospital.visitors" in output

@@ -4,8 +4,8 @@ import doctest
 
 import pytest
 from confluent_kafka import KafkaException, Producer
-from wardhouse import kafka_settings as module
-from wardhouse.kafka_settings import kafka_settings
+from wardhouse.streaming import kafka_settings as module
+from wardhouse.streaming.kafka_settings import kafka_settings
 
 EVENT_HUBS = {
     "WARDHOUSE_KAFKA_BOOTSTRAP_SERVERS": "namespace.example:9093",

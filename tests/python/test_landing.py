@@ -11,24 +11,13 @@ import pytest
 from conftest import PROJECT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from wardhouse.landing import (
-    Column,
-    Feed,
-    FeedPlan,
-    check_state,
-    choose_areas,
-    declared_feeds,
-    empty_select,
-    find_files,
-    land,
-    map_columns,
-    missing_columns,
-    normalise,
-    plan_feed,
-    read_options,
-    survey_row,
-)
-from wardhouse.readers import identifier, quote
+from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
+from wardhouse.landing.files import find_files
+from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, normalise
+from wardhouse.landing.land import check_state, land
+from wardhouse.landing.options import read_options
+from wardhouse.landing.plan import empty_select, plan_feed, survey_row
+from wardhouse.landing.readers import identifier, quote
 
 FEED = Feed(
     "clinic",
@@ -327,21 +316,19 @@ def surveys(plan: FeedPlan) -> dict[str, dict]:
 @pytest.fixture
 def late_clock(monkeypatch):
     """Let the survey think that some seconds have passed since files were written."""
-    from wardhouse import landing
-
-    monkeypatch.setattr(landing.time, "time", lambda now=time.time: now() + 60)
+    monkeypatch.setattr("wardhouse.landing.files.time.time", lambda now=time.time: now() + 60)
 
 
 @pytest.mark.usefixtures("late_clock")
 def test_file_that_nobody_touched_is_not_read_again(tmp_path, monkeypatch):
-    from wardhouse import landing
+    from wardhouse.landing import plan
 
     write(tmp_path, "clinic/visits/good.json", '[{"visit_id": 1, "order": 2}]')
     write(tmp_path, "clinic/visits/bad.json", '[{"visit_id": }]')
     first = plan_feed(tmp_path, FEED, {})
     known = json.loads(json.dumps(surveys(first)))
     for name in ("survey_json", "verify_json_documents", "json_keys"):
-        monkeypatch.setattr(landing, name, lambda *_, name=name: pytest.fail(f"{name} ran"))
+        monkeypatch.setattr(plan, name, lambda *_, name=name: pytest.fail(f"{name} ran"))
     second = plan_feed(tmp_path, FEED, {}, surveyed=known)
     assert second.unreadable == first.unreadable
     assert second.fingerprints == first.fingerprints

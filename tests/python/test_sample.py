@@ -18,8 +18,10 @@ import typer
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
-from wardhouse import sample, sample_population
-from wardhouse.sample_dirt import DOCTORS, FEEDBACK, KINDS, TREATMENTS, Dirt
+from wardhouse.areas.hospital import population, sample
+from wardhouse.areas.hospital.dirt import DOCTORS, FEEDBACK, KINDS, TREATMENTS, Dirt
+from wardhouse.commands.sample import sample_command
+from wardhouse.synthetic import writer
 
 ROOT = Path(__file__).parents[2]
 CLEAN = Dirt().scaled(0)
@@ -176,8 +178,8 @@ def test_shipped_sample_is_small(default):
 
 
 def test_blocks_do_not_change_a_byte(default, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "BLOCK_RECORDS", 97)
-    monkeypatch.setattr(sample_population, "BLOCK_ROWS", 101)
+    monkeypatch.setattr(writer, "BLOCK_RECORDS", 97)
+    monkeypatch.setattr(population, "BLOCK_ROWS", 101)
     again = sample.generate_hospital(tmp_path, 1000)
     assert files(again.raw_dir) == files(default.raw_dir)
     assert files(again.truth_dir) == files(default.truth_dir)
@@ -385,7 +387,7 @@ def test_too_much_dirt_is_an_error(tmp_path):
 
 def run(*options):
     app = typer.Typer()
-    app.command("sample")(sample.sample_command)
+    app.command("sample")(sample_command)
     return CliRunner().invoke(app, [str(option) for option in options])
 
 
@@ -410,5 +412,5 @@ def test_command_refuses_what_is_no_share(tmp_path, share):
 
 def test_importing_the_command_is_cheap():
     heavy = "{'numpy', 'duckdb', 'rich.progress'} & set(sys.modules)"
-    code = f"import sys, wardhouse.sample; sys.exit(bool({heavy}))"
+    code = f"import sys, wardhouse.commands.sample; sys.exit(bool({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

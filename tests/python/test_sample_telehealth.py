@@ -7,11 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
-from wardhouse import cli, sample
-from wardhouse.sample_telehealth import generate_telehealth
-from wardhouse.sample_telehealth_dirt import APPOINTMENTS, FEEDS, KINDS, TelehealthDirt
-from wardhouse.simulate_telehealth import EVENTS, AppointmentEventDirt
-from wardhouse.simulate_telehealth import KINDS as EVENT_KINDS
+from wardhouse import cli
+from wardhouse.areas.telehealth.dirt import (
+    APPOINTMENTS,
+    EVENTS,
+    FEEDS,
+    KINDS,
+    AppointmentEventDirt,
+    TelehealthDirt,
+)
+from wardhouse.areas.telehealth.events import KINDS as EVENT_KINDS
+from wardhouse.areas.telehealth.sample import generate_telehealth
+from wardhouse.synthetic import writer
 
 ROOT = Path(__file__).parents[2]
 CLEAN = TelehealthDirt().scaled(0)
@@ -53,7 +60,7 @@ def test_shipped_sample_is_what_the_generator_writes(default):
 
 
 def test_blocks_do_not_change_a_byte(default, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "BLOCK_RECORDS", 97)
+    monkeypatch.setattr(writer, "BLOCK_RECORDS", 97)
     again = generate_telehealth(tmp_path, 600)
     assert files(again.raw_dir) == files(default.raw_dir)
     assert files(again.truth_dir) == files(default.truth_dir)

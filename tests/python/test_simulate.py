@@ -18,19 +18,17 @@ import psutil
 import pytest
 from scipy import stats
 from typer.testing import CliRunner
-from wardhouse import cli, simulate, simulate_stream
-from wardhouse.simulate import FileSink, KafkaSink, duration_seconds, play
-from wardhouse.simulate_patient_flow import (
-    BOTTLENECK_HOURS,
-    CODES,
-    DEPARTMENTS,
-    FEED,
-    KINDS,
-    PatientFlow,
-    PatientFlowDirt,
-    weekly_rates,
-)
-from wardhouse.simulate_stream import DAY, HOUR, MINUTE, Arrivals, edges, take
+from wardhouse import cli
+from wardhouse.areas.patient_flow.dirt import CODES, FEED, KINDS, PatientFlowDirt
+from wardhouse.areas.patient_flow.events import PatientFlow
+from wardhouse.areas.patient_flow.population import BOTTLENECK_HOURS, DEPARTMENTS, weekly_rates
+from wardhouse.commands.simulate import duration_seconds
+from wardhouse.synthetic import sinks
+from wardhouse.synthetic import timeline as simulate_stream
+from wardhouse.synthetic.player import play
+from wardhouse.synthetic.seeds import DEFAULT_SEED
+from wardhouse.synthetic.sinks import FileSink, KafkaSink
+from wardhouse.synthetic.timeline import DAY, HOUR, MINUTE, Arrivals, edges, take
 
 ROOT = Path(__file__).parents[2]
 CLEAN = PatientFlowDirt().scaled(0)
@@ -562,7 +560,7 @@ def test_standard_output_holds_messages_only():
         capture_output=True,
         check=True,
     )
-    expected = lines(PatientFlow(0.1, START, START + 6 * HOUR, simulate.DEFAULT_SEED))
+    expected = lines(PatientFlow(0.1, START, START + 6 * HOUR, DEFAULT_SEED))
     assert told.stdout.split(b"\n")[:-1] == expected
     assert f"{len(expected):,} messages" in told.stderr.decode()
 
@@ -672,7 +670,7 @@ def consume(brokers, topic, n):
 
 
 def test_kafka_gets_every_message_with_its_key(brokers, monkeypatch):
-    expected = lines(PatientFlow(0.1, START, START + 6 * HOUR, simulate.DEFAULT_SEED))
+    expected = lines(PatientFlow(0.1, START, START + 6 * HOUR, DEFAULT_SEED))
     monkeypatch.setenv("WARDHOUSE_KAFKA_CLIENT_ID", "ward")
     options = ("--kafka", brokers, "--topic", "flow", "--speed", 0)
     told = subprocess.run(
@@ -702,7 +700,7 @@ def test_kafka_settings_reach_librdkafka(brokers, monkeypatch):
 
 
 def test_no_broker_is_said(monkeypatch):
-    monkeypatch.setattr(simulate, "KAFKA_PATIENCE", 1)
+    monkeypatch.setattr(sinks, "KAFKA_PATIENCE", 1)
     with pytest.raises(RuntimeError, match="Kafka"):
         KafkaSink({FEED: "flow"}, {"bootstrap.servers": "127.0.0.1:1", "log_level": "0"})
 

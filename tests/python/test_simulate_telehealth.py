@@ -12,18 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 from test_simulate import START, Memory, files, read, run
-from wardhouse import simulate_stream
-from wardhouse.simulate import play
-from wardhouse.simulate_stream import DAY, HOUR, take
-from wardhouse.simulate_telehealth import (
-    APPOINTMENTS,
-    CODES,
-    EVENT_TYPES,
-    EVENTS,
-    KINDS,
-    AppointmentEventDirt,
-    Telehealth,
-)
+from wardhouse.areas.telehealth.dirt import EVENTS, AppointmentEventDirt
+from wardhouse.areas.telehealth.events import APPOINTMENTS, CODES, EVENT_TYPES, KINDS, Telehealth
+from wardhouse.synthetic import timeline as simulate_stream
+from wardhouse.synthetic.player import play
+from wardhouse.synthetic.timeline import DAY, HOUR, take
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "seeds/sample/telehealth"

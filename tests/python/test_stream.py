@@ -23,11 +23,15 @@ import pytest
 from conftest import PROJECT
 from typer.testing import CliRunner
 from wardhouse.cli import app
-from wardhouse.ingest import Ingest, Limits, Metrics
-from wardhouse.landing import declared_feeds, plan_feed
-from wardhouse.stream import LAST_TRIES, Builder, Cycle, CycleMetrics, Stream, ToldOnce, holds_files
-from wardhouse.stream_batches import StreamError
-from wardhouse.stream_sources import DirectorySource
+from wardhouse.commands.streaming import ToldOnce
+from wardhouse.landing.feeds import declared_feeds
+from wardhouse.landing.plan import plan_feed
+from wardhouse.streaming.batches import StreamError
+from wardhouse.streaming.build import Builder, Cycle
+from wardhouse.streaming.ingest import Ingest, Limits
+from wardhouse.streaming.metrics import CycleMetrics, Metrics
+from wardhouse.streaming.sources.directory import DirectorySource
+from wardhouse.streaming.stream import LAST_TRIES, Stream, holds_files
 
 FLOW = "patient_flow.patient_events"
 EVENTS, LOGS = "telehealth.appointment_events", "telehealth.appointment_logs"

@@ -15,7 +15,7 @@ from conftest import PROJECT
 from test_incremental import contents
 from typer.testing import CliRunner
 from wardhouse.cli import app
-from wardhouse.stream_batches import batch_files, logical_files, read_landed
+from wardhouse.streaming.batches import batch_files, logical_files, read_landed
 
 N_EVENTS = 100_000
 N_PARTITIONS = 3

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from wardhouse.landing import Column, Feed, FeedPlan, plan_feed
-from wardhouse.readers import quote
+from wardhouse.landing.feeds import Column, Feed
+from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.plan import plan_feed
+from wardhouse.landing.readers import quote
 
 FEED = Feed(
     "clinic",

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from wardhouse import survey
-from wardhouse.survey import survey_csv, survey_json, verify_json_documents
+from wardhouse.landing import bytes as survey
+from wardhouse.landing.bytes import survey_csv, survey_json, verify_json_documents
 
 HEADER = b"a,b\n"
 LIMIT = survey.MAX_LINE_BYTES

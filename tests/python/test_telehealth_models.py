@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import brier_score_loss, mean_absolute_error, roc_auc_score
 from sklearn.preprocessing import StandardScaler
-from wardhouse import telehealth_models as models
-from wardhouse.sample_telehealth import generate_telehealth
-from wardhouse.sample_telehealth_dirt import TelehealthDirt
+from wardhouse.areas.telehealth import no_show as models
+from wardhouse.areas.telehealth.dirt import TelehealthDirt
+from wardhouse.areas.telehealth.sample import generate_telehealth
 
 RUN = (
     *("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),

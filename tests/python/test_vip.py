@@ -10,9 +10,10 @@ from conftest import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from wardhouse.sample import generate_hospital
-from wardhouse.statistics import compare_doctors, holm
-from wardhouse.vip import FEATURES, NON_VIP, VIP, fit_vip
+from wardhouse.areas.hospital.doctor_feedback import compare_doctors
+from wardhouse.areas.hospital.sample import generate_hospital
+from wardhouse.areas.hospital.vip import FEATURES, NON_VIP, VIP, fit_vip
+from wardhouse.ml.statistics import holm
 
 SETTINGS = {"seed": 42, "max_rows": 200_000, "silhouette_sample": 5000}
 BUILD = ("build", "--exclude-resource-types", "test", "unit_test", "--select")

@@ -5,7 +5,7 @@ def model(dbt, session):
     """Test every statement of the seed insight_definitions. One row per statement with data."""
     dbt.config(materialized="table")
     import pandas as pd
-    from wardhouse.insights import judge_insights
+    from wardhouse.quality.insights import judge_insights
 
     telehealth = dbt.ref("telehealth_insight_statistics").df().assign(area="telehealth")
     patient_flow = dbt.ref("patient_flow_insight_statistics").df().assign(area="patient_flow")

@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Fit K-Means on the VIP features. One row per fitted parameter, metric or setting."""
     dbt.config(materialized="table")
-    from wardhouse.vip import FEATURES, fit_vip
+    from wardhouse.areas.hospital.vip import FEATURES, fit_vip
 
     columns = ", ".join(f"{name}::double as {name}" for name in FEATURES)
     patients = dbt.ref("vip_features").order("patient_key").project(f"patient_key, {columns}")

@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Fit on visits that took place. One row per fitted parameter, metric or setting."""
     dbt.config(materialized="table")
-    from wardhouse.telehealth_models import fit_duration
+    from wardhouse.areas.telehealth.duration import fit_duration
 
     features = dbt.ref("appointment_duration_features")
     return fit_duration(

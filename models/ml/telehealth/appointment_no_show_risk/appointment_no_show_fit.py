@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Fit on what is known at booking. One row per fitted parameter, metric or setting."""
     dbt.config(materialized="table")
-    from wardhouse.telehealth_models import fit_no_show
+    from wardhouse.areas.telehealth.no_show import fit_no_show
 
     features = dbt.ref("appointment_no_show_features")
     return fit_no_show(

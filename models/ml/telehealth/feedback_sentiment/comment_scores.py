@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Score every distinct comment once. One row per distinct comment."""
     dbt.config(materialized="table")
-    from wardhouse.telehealth_models import score_comments
+    from wardhouse.areas.telehealth.sentiment import score_comments
 
     comments = (
         dbt.ref("feedback_sentiment_features")

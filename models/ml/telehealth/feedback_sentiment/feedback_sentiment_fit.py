@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Judge the scores; nothing is fitted. One row per metric or setting."""
     dbt.config(materialized="table")
-    from wardhouse.telehealth_models import judge_sentiment
+    from wardhouse.areas.telehealth.sentiment import judge_sentiment
 
     answers = dbt.ref("feedback_sentiment_features").join(
         dbt.ref("comment_scores"), "comment_hash", "inner"

@@ -4,7 +4,7 @@
 def model(dbt, session):
     """Fit and judge the ranking. One row per fitted parameter, metric or setting."""
     dbt.config(materialized="table")
-    from wardhouse.telehealth_models import fit_match
+    from wardhouse.areas.telehealth.provider_match import fit_match
 
     columns = (
         "appointment_id, appointment_date, scheduled_minute_of_day, provider_key, specialty, "

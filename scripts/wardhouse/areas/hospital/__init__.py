@@ -1,0 +1,1 @@
+"""The hospital: sample and fits."""

@@ -1,0 +1,1 @@
+"""Telehealth: sample, simulation and fits."""

@@ -1,0 +1,1 @@
+"""Benchmarks, side by side with what wardhouse is held against."""

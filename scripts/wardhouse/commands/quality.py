@@ -1,0 +1,109 @@
+"""`wardhouse quarantine` and `wardhouse alerts`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wardhouse import settings
+
+console = Console()
+
+
+def _fail(message: str) -> None:
+    Console(stderr=True).print(escape(message), style="red", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def quarantine_command(
+    area: Annotated[str | None, typer.Option(help="One area only.")] = None,
+    feed: Annotated[str | None, typer.Option(help="One feed only.")] = None,
+    limit: Annotated[int, typer.Option(help="Records shown.")] = 20,
+    out: Annotated[Path | None, typer.Option(help="Write all of them to this CSV file.")] = None,
+) -> None:
+    """List the records that were refused and why, or export them as CSV."""
+    from wardhouse.quality.quarantine import read_quarantine
+
+    path = settings.database()
+    try:
+        counts, records = read_quarantine(path, area, feed, limit, out)
+    except OSError as error:
+        _fail(str(error))
+    reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
+    for row in counts:
+        reasons.add_row(*(escape(str(value)) for value in row))
+    console.print(reasons)
+    if out:
+        console.print(f"All of them are in {escape(str(out))}")
+        return
+    listed = Table("file", "line", "reason", "record", box=None)
+    for row in records:
+        listed.add_row(*(escape("" if value is None else str(value)) for value in row))
+    console.print(listed)
+
+
+def alerts_command(
+    attempts: Annotated[int, typer.Option(min=1, help="Tries for each receiver.")] = 3,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds before the second try.")] = 1.0,
+) -> None:
+    """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
+
+    Exits with 1 when an alert is HIGH, with 2 when a delivery failed in the end (it is kept and
+    tried again next time), and with 3 when the alerts cannot be read.
+    """
+    from wardhouse.quality.alerts import (
+        AlertError,
+        channels_from,
+        deliver,
+        open_outbox,
+        read_alerts,
+    )
+
+    try:
+        channels = channels_from(settings.environment())
+        alerts = read_alerts(settings.database())
+        _print_alerts(alerts)
+        deliveries, waiting = [], {}
+        if channels:
+            with open_outbox(settings.alert_outbox()) as outbox:
+                deliveries = deliver(alerts, channels, outbox, attempts, pause)
+                waiting = {name: kept for name, kept in outbox.pending.items() if kept}
+    except (AlertError, OSError) as error:
+        Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
+        raise typer.Exit(3) from error
+    for delivery in deliveries:
+        told = f"{delivery.channel}: {delivery.n_alerts} alerts, {delivery.n_attempts} attempts"
+        if delivery.error:
+            told += f", not delivered, kept for the next run: {delivery.error}"
+        console.print(escape(told), style="red" if delivery.error else "green", soft_wrap=True)
+    for name in waiting.keys() - {channel.name for channel in channels}:
+        console.print(
+            escape(f"{len(waiting[name])} alerts wait for {name}, which is not configured"),
+            style="yellow",
+            soft_wrap=True,
+        )
+    if any(delivery.error for delivery in deliveries):
+        raise typer.Exit(2)
+    raise typer.Exit(int(any(alert.severity == "HIGH" for alert in alerts)))
+
+
+def _print_alerts(alerts) -> None:
+    if not alerts:
+        console.print("No alerts.", style="green")
+        return
+    styles = {"HIGH": "red", "MEDIUM": "yellow"}
+    listed = Table(
+        "severity",
+        "area",
+        "type",
+        "message",
+        title=f"Alerts as of {alerts[0].as_of[:19]} UTC",
+        box=None,
+    )
+    for alert in alerts:
+        values = (alert.severity, alert.area, alert.alert_type, alert.message)
+        listed.add_row(*(escape(value) for value in values), style=styles.get(alert.severity))
+    console.print(listed)

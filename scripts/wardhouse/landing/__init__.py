@@ -1,0 +1,1 @@
+"""From raw files to one view per feed: the only place that knows files and formats."""

@@ -1,0 +1,298 @@
+# ruff: noqa: S608 - writing SQL is what this module is for; names and values pass quote and identifier
+"""The SQL that reads raw files: every declared column as text, and the file a record came from.
+
+Each kind of file becomes one query without sniffing, so that nothing in a file decides how the
+next one is read. A file of a stream holds messages in an envelope: `payload` is the message as it
+was sent, beside it stand `stream_position` and `ingested_at`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from wardhouse.landing.bytes import MAX_JSON_OBJECT_BYTES
+
+KEYS_SAMPLE = 1000  # JSON records of a large file whose keys are looked at
+SMALL_FILE_BYTES = 2**20  # below it, the keys of every JSON record are looked at
+PATH = "landed_path"  # column in which DuckDB gives the file that a record came from
+REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lines it refuses
+PAYLOAD = "payload"
+ENVELOPE = ("ingested_at", "stream_position")  # what stands beside the payload of a message
+MEMBER = "source_file"  # column of a compacted file: the file that a message landed in
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A file that a compacted one replaced: its place in the raw directory and its bytes' hash."""
+
+    source_file: str
+    n_bytes: int
+    content_hash: str
+
+
+@dataclass
+class LandedFile:
+    """One raw file of a feed, surveyed.
+
+    `stat` tells whether the file was touched since. `problem` says why it is set aside as a whole,
+    as a row of unreadable records.
+    """
+
+    source_file: str
+    path: Path
+    kind: str  # csv, array, object, ndjson, parquet or empty
+    n_bytes: int
+    content_hash: str
+    stat: str = ""
+    header: tuple[str, ...] = ()  # CSV and Parquet columns, JSON keys
+    types: tuple[str, ...] = ()  # of Parquet columns
+    payload_keys: tuple[str, ...] = ()  # of the messages of a stream
+    delimiter: str = ","
+    batches: tuple[Batch, ...] = ()
+    problem: dict[str, Any] | None = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its records can be read; an empty file has none."""
+        return self.problem is None and self.kind != "empty"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its records are JSON objects of a text file."""
+        return self.kind in ("array", "object", "ndjson")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its records are messages in an envelope."""
+        return {PAYLOAD, *ENVELOPE} <= set(self.header)
+
+    @property
+    def landed(self) -> tuple[Batch, ...]:
+        """The files that it stands for: itself, or those it replaced."""
+        return self.batches or (Batch(self.source_file, self.n_bytes, self.content_hash),)
+
+
+def quote(text: str) -> str:
+    """Quote a string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def file_list(paths: Iterable[Path]) -> str:
+    """Write file names as an SQL list, in which none of them is taken as a pattern."""
+    names = (re.sub(r"([*?\[])", r"[\1]", path.as_posix()) for path in paths)
+    return "[" + ", ".join(quote(name) for name in names) + "]"
+
+
+def select_records(
+    columns: Sequence[str],
+    files: Sequence[LandedFile],
+    mapping: dict[str, list[str]],
+    encoding: str,
+    raw_dir: Path,
+) -> str:
+    """Write the query of files that are read alike.
+
+    Parameters
+    ----------
+    columns
+        Declared columns, in the order of the query's.
+    files
+        Files of one kind and header.
+    mapping
+        For each declared column the names that spell it in these files, the first to be taken.
+    encoding
+        Of CSV files: utf-8, latin-1 or utf-16.
+    raw_dir
+        The raw directory, absolute: names of files are given relative to it.
+
+    Returns
+    -------
+    str
+        Query of the declared columns as text, `source_file` and `unreadable_text`, which holds what
+        is no record.
+    """
+    first = files[0]
+    unreadable = "null::varchar"
+    if first.is_json or first.is_stream:
+        # A key that the looked at records lack may still come later.
+        mapping = {column: found or [column] for column, found in mapping.items()}
+        keys = list(dict.fromkeys(name for found in mapping.values() for name in found))
+        places = {key: f"fields[{place}]" for place, key in enumerate(keys, start=1)}
+        if first.is_stream:
+            mapping |= {name: [name] for name in ENVELOPE if name in mapping}
+            places |= {name: name for name in ENVELOPE}
+        reader = _json_fields(files, keys)
+        unreadable = "unreadable_text"
+    elif first.kind == "csv":
+        places = {name: f"c{place}" for place, name in enumerate(first.header, start=1)}
+        reader = _csv(files, encoding)
+    else:
+        places = {name: f"{identifier(name)}::varchar" for name in first.header}
+        reader = f"({_parquet(files)})"
+    selected = [
+        f"{_first_known([places[name] for name in mapping[column]])} as {identifier(column)}"
+        for column in columns
+    ]
+    prefix = len(raw_dir.as_posix()) + 2
+    source_file = f"substr({PATH}, {prefix})"
+    if first.batches:
+        source_file = f"regexp_replace({source_file}, '[^/]*$', {MEMBER})"
+    selected += [f"{source_file} as source_file", f"{unreadable} as unreadable_text"]
+    return "select " + ", ".join(selected) + "\nfrom " + reader
+
+
+def _first_known(places: list[str]) -> str:
+    if not places:
+        return "null::varchar"
+    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
+
+
+def _read_options() -> str:
+    return f"filename = '{PATH}', hive_partitioning = false"
+
+
+def _reject_options() -> str:
+    """Write the options that keep refused lines; the parallel scanner loses some of them."""
+    return (
+        f"{_read_options()}, parallel = false, store_rejects = true, rejects_table = '{REJECTS}', "
+        f"rejects_scan = '{REJECTS}_scan', rejects_limit = 0"
+    )
+
+
+def _csv(files: Sequence[LandedFile], encoding: str) -> str:
+    """Name columns by their place: whatever stands in a header is no part of the query."""
+    columns = ", ".join(f"'c{place}': 'varchar'" for place in range(1, len(files[0].header) + 1))
+    return (
+        f"read_csv({_paths(files)}, columns = {{{columns}}}, auto_detect = false, "
+        f"header = true, delim = {quote(files[0].delimiter)}, quote = '\"', escape = '\"', "
+        f"encoding = {quote(encoding)}, {_reject_options()})"
+    )
+
+
+def _paths(files: Sequence[LandedFile]) -> str:
+    return file_list(file.path for file in files)
+
+
+def _parquet(files: Sequence[LandedFile]) -> str:
+    return f"select * from read_parquet({_paths(files)}, {_read_options()})"
+
+
+def _json_records(files: Sequence[LandedFile]) -> str:
+    """Write the query of the records of JSON files: `record` as text and `is_object`."""
+    if files[0].kind != "ndjson":
+        layout = "array" if files[0].kind == "array" else "unstructured"
+        return (
+            f"select {PATH}, json::varchar as record, json_type(json) = 'OBJECT' as is_object "
+            f"from read_json_objects({_paths(files)}, format = '{layout}', {_read_options()}, "
+            f"maximum_object_size = {MAX_JSON_OBJECT_BYTES})"
+        )
+    # Lines as they are: no sign is a quote, four separators in a row are no text, and files that
+    # mix line ends stop the strict reader.
+    separator = " || ".join(f"chr({code})" for code in (28, 29, 30, 31))
+    return (
+        f"select {PATH}, line as record, {_is_object('line')} as is_object "
+        f"from read_csv({_paths(files)}, columns = {{'line': 'varchar'}}, auto_detect = false, "
+        f"header = false, delim = {separator}, quote = '', escape = '', strict_mode = false, "
+        f"{_reject_options()}) "
+        "where starts_with(line, '{') or trim(line, ' ' || chr(9) || chr(13)) <> ''"
+    )
+
+
+def _is_object(text: str) -> str:
+    return f"case when json_valid({text}) then json_type({text}) = 'OBJECT' else false end"
+
+
+def _messages(files: Sequence[LandedFile]) -> str:
+    """Write the query of the messages of stream files, as `record`, beside their envelope."""
+    names = (*ENVELOPE, *([MEMBER] if files[0].batches else ()))
+    if files[0].kind == "parquet":
+        record = f"coalesce({PAYLOAD}::varchar, '')"
+        envelope = "".join(f", {name}::varchar as {name}" for name in names)
+        source = _parquet(files)
+    else:
+        # A line that is no envelope is itself what cannot be read.
+        record = (
+            f"case when is_object then coalesce(json_extract_string(record, '/{PAYLOAD}'), '') "
+            "else record end"
+        )
+        envelope = "".join(
+            f", case when is_object then json_extract_string(record, '/{name}') end as {name}"
+            for name in names
+        )
+        source = _json_records(files)
+    return (
+        f"select *, {_is_object('record')} as is_object "
+        f"from (select {PATH}, {record} as record{envelope} from ({source}))"
+    )
+
+
+def _json_fields(files: Sequence[LandedFile], keys: Sequence[str]) -> str:
+    """Write the query of the values of some keys, as the list `fields`, of every JSON record."""
+    pointers = "[" + ", ".join(quote(_pointer(key)) for key in keys) + "]"
+    records = _messages(files) if files[0].is_stream else _json_records(files)
+    return (
+        "(select * exclude (record, is_object), "
+        f"case when is_object then json_extract_string(record, {pointers}) end "
+        f"as fields, case when not is_object then record end as unreadable_text "
+        f"from ({records}))"
+    )
+
+
+def _pointer(key: str) -> str:
+    """Write a key as JSON pointer."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def json_keys(
+    files: Sequence[LandedFile], connection: duckdb.DuckDBPyConnection
+) -> dict[Path, tuple[str, ...]]:
+    """Find the keys of the records of files: of all in small files, of the first in large ones.
+
+    Parameters
+    ----------
+    files
+        JSON files of one kind, or files of a stream, of which the payloads are looked at.
+    connection
+        Any DuckDB connection.
+
+    Returns
+    -------
+    dict
+        The keys of each file that has any.
+    """
+    small = [file for file in files if file.n_bytes < SMALL_FILE_BYTES]
+    samples = [(small, "")] if small else []
+    samples += [([f], f" limit {KEYS_SAMPLE}") for f in files if f.n_bytes >= SMALL_FILE_BYTES]
+    keys: dict[Path, dict[str, None]] = {}
+    for chosen, limit in samples:
+        records = _messages(chosen) if chosen[0].is_stream else _json_records(chosen)
+        rows = connection.execute(
+            f"select distinct {PATH}, json_keys(record) from ({records}{limit}) "
+            "where is_object order by all"
+        ).fetchall()
+        for path, found in rows:
+            keys.setdefault(Path(path), {}).update(dict.fromkeys(found))
+    return {path: tuple(found) for path, found in keys.items()}
+
+
+def parquet_columns(
+    paths: Sequence[Path], connection: duckdb.DuckDBPyConnection
+) -> dict[Path, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Read the names and DuckDB types of the columns of Parquet files, from one file at a time."""
+    found = {}
+    for path in paths:
+        rows = connection.execute(
+            f"describe select * from read_parquet({file_list([path])}, {_read_options()})"
+        ).fetchall()
+        names, types, *_ = zip(*(row for row in rows if row[0] != PATH), strict=True)
+        found[path] = (names, types)
+    return found

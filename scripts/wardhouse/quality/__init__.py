@@ -1,0 +1,1 @@
+"""Alerts, insights and quarantine."""

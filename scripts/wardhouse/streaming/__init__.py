@@ -1,0 +1,1 @@
+"""Streams: landed exactly once, compacted, and built from every few seconds."""

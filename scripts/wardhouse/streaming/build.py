@@ -1,0 +1,136 @@
+"""Builds of parts of the project, again and again in one process."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CYCLE_SELECTOR = "{area}_stream"  # of the models that one cycle builds
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One build: when it ended (seconds since 1970), how long it took, and what it left.
+
+    `newest_event_at` is the newest event in the star (seconds since 1970), or None where there is
+    none. `error` is empty where the build succeeded.
+    """
+
+    ended_at: float
+    seconds: float
+    newest_event_at: float | None
+    error: str
+
+    @property
+    def age_seconds(self) -> float | None:
+        """How old the newest event in the star was when the build ended."""
+        return None if self.newest_event_at is None else self.ended_at - self.newest_event_at
+
+
+class Builder:
+    """Builds parts of the project again and again in this process.
+
+    Parameters
+    ----------
+    project_dir
+        Folder of `dbt_project.yml` and `profiles.yml`.
+    area
+        The area whose star is asked for its newest event.
+
+    Notes
+    -----
+    Places come from the environment, as with `dbt build`. The database is let go of after every
+    build, so that others can read it in between.
+    """
+
+    def __init__(self, project_dir: Path, area: str):
+        self._places = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
+        self._area = area
+        self._manifest: Any = None
+
+    def build(self, selector: str) -> Cycle:
+        """Build what a selector of selectors.yml names.
+
+        Parameters
+        ----------
+        selector
+            Name of the selector.
+
+        Returns
+        -------
+        Cycle
+            A failed build is told in `error`; it changed nothing that it did not finish.
+        """
+        began = time.monotonic()
+        try:
+            error = self._invoke(
+                ["build", "--selector", selector, "--no-write-json", "--log-level-file", "none"]
+            )
+            newest = None if error else self._newest_event_at()
+        finally:
+            let_go_of_database()
+        return Cycle(time.time(), time.monotonic() - began, newest, error)
+
+    def _invoke(self, arguments: list[str]) -> str:
+        from dbt.cli.main import dbtRunner
+
+        if self._manifest is None:
+            parsed = dbtRunner().invoke(["--log-level", "none", "parse", *self._places])
+            if not parsed.success:
+                return str(parsed.exception)
+            self._manifest = parsed.result
+        # Its error is told by the result; dbt would print every exception that led to it.
+        result = dbtRunner(manifest=self._manifest).invoke(
+            ["--log-level", "none", *arguments, *self._places]
+        )
+        failed = [
+            f"{node.node.name}: {node.message}"
+            for node in getattr(result.result, "results", None) or []
+            if str(node.status) in ("error", "fail", "runtime error")
+        ]
+        if result.success:
+            return ""
+        return "; ".join(failed) or str(result.exception)
+
+    def _newest_event_at(self) -> float | None:
+        """Ask the facts that name the clock of their events (`meta.event_clock`).
+
+        By the connection of the build, for another process may take the database right after it.
+        An event that a clock running ahead has stamped with a time to come tells nothing of age.
+        """
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        # Ordered, what is far from the newest is not looked at.
+        clocks = [
+            f"(select {clock['column']} as newest_at from {node.schema}.{node.name} "  # noqa: S608 - the project's own names
+            f"where {clock['column']} <= current_timestamp::timestamp "
+            "order by newest_at desc limit 1)"
+            for node in self._manifest.nodes.values()
+            if (clock := node.config.meta.get("event_clock")) and clock["area"] == self._area
+        ]
+        if not clocks:
+            return None
+        union = " union all ".join(clocks)
+        with closing(DuckDBConnectionManager.env().handle()) as handle:
+            newest = f"select epoch(max(newest_at)) from ({union})"  # noqa: S608
+            return handle.cursor().execute(newest).fetchone()[0]
+
+
+def let_go_of_database() -> None:
+    """Close the database that dbt has open in this process, after every dbt command.
+
+    dbt-duckdb only forgets its connection and leaves the closing to Python. A build that met
+    another process at the database may leave an exception whose frames hold the connection until
+    garbage is collected: meanwhile others would find the database locked, and the next build here
+    would find the functions of `wardhouse.dbt_plugin` there already.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()

@@ -1,0 +1,1 @@
+"""What all samples and simulations share."""
