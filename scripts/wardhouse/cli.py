@@ -111,13 +111,21 @@ def quarantine_command(
 def alerts_command(
     attempts: Annotated[int, typer.Option(min=1, help="Tries for each receiver.")] = 3,
     pause: Annotated[float, typer.Option(min=0, help="Seconds before the second try.")] = 1.0,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds that telling all may take.")] = 60,
 ) -> None:
     """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
 
     Exits with 1 when an alert is HIGH, with 2 when a delivery failed in the end (it is kept and
-    tried again next time), and with 3 when the alerts cannot be read.
+    tried again next time), and with 3, before anything is sent, when alerts or settings cannot be
+    read.
     """
-    from wardhouse.alerts import AlertError, channels_from, deliver, open_outbox, read_alerts
+    from wardhouse.alert_channels import channels_from
+    from wardhouse.alerts import (
+        AlertError,
+        deliver,
+        open_outbox,
+        read_alerts,
+    )
 
     path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
     outbox_path = os.environ.get("WARDHOUSE_ALERT_OUTBOX")
@@ -128,7 +136,7 @@ def alerts_command(
         deliveries, waiting = [], {}
         if channels:
             with open_outbox(Path(outbox_path or f"{path}.alerts.json")) as outbox:
-                deliveries = deliver(alerts, channels, outbox, attempts, pause)
+                deliveries = deliver(alerts, channels, outbox, attempts, pause, deadline)
                 waiting = {name: kept for name, kept in outbox.pending.items() if kept}
     except (AlertError, OSError) as error:
         Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
@@ -136,7 +144,8 @@ def alerts_command(
     for delivery in deliveries:
         told = f"{delivery.channel}: {delivery.n_alerts} alerts, {delivery.n_attempts} attempts"
         if delivery.error:
-            told += f", not delivered, kept for the next run: {delivery.error}"
+            told += ", delivered but not recorded" if delivery.is_unrecorded else ", not delivered"
+            told += f", kept for the next run: {delivery.error}"
         console.print(escape(told), style="red" if delivery.error else "green", soft_wrap=True)
     for name in waiting.keys() - {channel.name for channel in channels}:
         console.print(
