@@ -147,6 +147,21 @@ def read_alerts(database: Path) -> list[Alert]:
         raise AlertError(f"quality.alerts of {database} cannot be read: {error}") from error
 
 
+def closing_severities(gate: str) -> tuple[str, ...]:
+    """Name the severities that a gate does not let pass: its own and all above; `none` has none.
+
+    Raises
+    ------
+    AlertError
+        When there is no such severity.
+    """
+    if gate.lower() == "none":
+        return ()
+    if gate.upper() not in SEVERITIES:
+        raise AlertError(f"--gate is one of {', '.join(SEVERITIES)} and none, not {gate!r}")
+    return SEVERITIES[: SEVERITIES.index(gate.upper()) + 1]
+
+
 @contextmanager
 def open_outbox(path: Path) -> Iterator[Outbox]:
     """Open the outbox for this process alone; a damaged one is kept under another name."""

@@ -112,16 +112,20 @@ def alerts_command(
     attempts: Annotated[int, typer.Option(min=1, help="Tries for each receiver.")] = 3,
     pause: Annotated[float, typer.Option(min=0, help="Seconds before the second try.")] = 1.0,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds that telling all may take.")] = 60,
+    gate: Annotated[
+        str, typer.Option(help="Severity from which on an alert exits 1: HIGH, MEDIUM, LOW, none.")
+    ] = "HIGH",
 ) -> None:
     """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
 
-    Exits with 1 when an alert is HIGH, with 2 when a delivery failed in the end (it is kept and
-    tried again next time), and with 3, before anything is sent, when alerts or settings cannot be
-    read.
+    Exits with 1 when an alert of the gate's severity or above stands (never with --gate none), with
+    2 when a delivery failed in the end (it is kept and tried again next time), and with 3, before
+    anything is sent, when alerts or settings cannot be read.
     """
     from wardhouse.alert_channels import channels_from
     from wardhouse.alerts import (
         AlertError,
+        closing_severities,
         deliver,
         open_outbox,
         read_alerts,
@@ -130,6 +134,7 @@ def alerts_command(
     path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
     outbox_path = os.environ.get("WARDHOUSE_ALERT_OUTBOX")
     try:
+        closing = closing_severities(gate)
         channels = channels_from(os.environ)
         alerts = read_alerts(path)
         _print_alerts(alerts)
@@ -155,7 +160,7 @@ def alerts_command(
         )
     if any(delivery.error for delivery in deliveries):
         raise typer.Exit(2)
-    raise typer.Exit(int(any(alert.severity == "HIGH" for alert in alerts)))
+    raise typer.Exit(int(any(alert.severity in closing for alert in alerts)))
 
 
 def _print_alerts(alerts) -> None:

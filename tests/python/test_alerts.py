@@ -414,6 +414,22 @@ def test_alerts_that_cannot_be_evaluated_are_told_from_high_ones(run, tmp_path):
     assert (result.exit_code, "quality.alerts" in result.stderr) == (3, True)
 
 
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [("HIGH", 0), ("MEDIUM", 1), ("low", 1), ("none", 0), ("urgent", 3)],
+)
+def test_gate_says_from_which_severity_on_an_alert_exits_1(run, tmp_path, gate, expected):
+    medium = with_alerts(tmp_path, [("high_no_show", "MEDIUM", "no-shows")])
+    assert run("--gate", gate, database=medium).exit_code == expected
+
+
+def test_gate_of_none_passes_high_alerts_but_no_failed_delivery(run, tmp_path):
+    high = with_alerts(tmp_path, [("slow_build", "HIGH", "build")])
+    nowhere = tmp_path / "nowhere" / "alerts.json"
+    assert run("--gate", "none", database=high).exit_code == 0
+    assert run("--gate", "none", database=high, FILE=nowhere).exit_code == 2
+
+
 def test_mail_arrives_once_and_complete(run):
     with mail_server() as mailbox:
         first = run(**smtp(mailbox))
