@@ -1,5 +1,6 @@
 """Alerts: the real figures, what makes each fire, and that people are told, once and in the end."""
 
+import base64
 import csv
 import json
 import os
@@ -10,8 +11,9 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.policy import default as email_policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +27,7 @@ from aiosmtpd.smtp import AuthResult
 from conftest import PROJECT, Outcome, shared_data
 from typer.testing import CliRunner
 from wardhouse.cli import app
+from wardhouse.quality import alert_channels
 from wardhouse.quality import alerts as telling
 
 AS_OF = "2025-03-29 21:26:01"
@@ -282,6 +285,7 @@ def web_server(port=0):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.server.requests += 1
+            time.sleep(self.server.pause)
             status = self.server.statuses.pop(0) if self.server.statuses else 200
             if status == 200:
                 self.server.texts.append(json.loads(body)["text"])
@@ -293,7 +297,7 @@ def web_server(port=0):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.statuses, server.texts, server.requests = [], [], 0
+    server.statuses, server.texts, server.requests, server.pause = [], [], 0, 0
     server.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -399,6 +403,31 @@ def test_unreadable_alerts_are_told_from_high_ones(run, tmp_path, real):
 def test_settings_that_mean_nothing_are_refused(run, settings):
     result = run(**settings)
     assert (result.exit_code, "WARDHOUSE_ALERT_" in result.stderr) == (3, True)
+
+
+def test_alerts_that_cannot_be_evaluated_are_told_from_high_ones(run, tmp_path):
+    path = tmp_path / "broken.duckdb"
+    names = ", ".join(f"'x'::integer::varchar as {name}" for name in telling.COLUMNS)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"create schema quality; create view quality.alerts as select {names}")
+    result = run(database=path)
+    assert (result.exit_code, "quality.alerts" in result.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [("HIGH", 0), ("MEDIUM", 1), ("low", 1), ("none", 0), ("urgent", 3)],
+)
+def test_gate_says_from_which_severity_on_an_alert_exits_1(run, tmp_path, gate, expected):
+    medium = with_alerts(tmp_path, [("high_no_show", "MEDIUM", "no-shows")])
+    assert run("--gate", gate, database=medium).exit_code == expected
+
+
+def test_gate_of_none_passes_high_alerts_but_no_failed_delivery(run, tmp_path):
+    high = with_alerts(tmp_path, [("slow_build", "HIGH", "build")])
+    nowhere = tmp_path / "nowhere" / "alerts.json"
+    assert run("--gate", "none", database=high).exit_code == 0
+    assert run("--gate", "none", database=high, FILE=nowhere).exit_code == 2
 
 
 def test_mail_arrives_once_and_complete(run):
@@ -554,7 +583,7 @@ def test_nothing_is_lost_when_the_process_dies_while_sending(run, tmp_path, monk
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(telling, "post_webhook", die)
+    monkeypatch.setattr(alert_channels, "post_webhook", die)
     assert run(WEBHOOK_URL="http://127.0.0.1:9/hook").exit_code == 130
     assert waiting(tmp_path) == {"webhook": 8}
 
@@ -576,3 +605,309 @@ def test_backoff_doubles():
         patch.setattr(telling.time, "sleep", pauses.append)
         delivery = telling._attempt(telling.Channel("x", fail), [], 4, 0.5)
     assert (pauses, delivery.n_attempts, delivery.error) == ([0.5, 1, 2], 4, "OSError: down")
+
+
+# That receivers which are broken or hostile cost the others nothing and learn nothing
+
+TOKEN = "T0K3N/marker"
+MAIL = {"SMTP_HOST": "127.0.0.1", "SMTP_FROM": "ward@a.test", "SMTP_TO": "lead@a.test"}
+
+
+@contextmanager
+def raw_server(answer):
+    """Accept connections, and let `answer` do what no proper server does with each."""
+    connections = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # closed: the test is over
+                return
+            connections.append(connection)
+            threading.Thread(target=attend, args=(connection,), daemon=True).start()
+
+    def attend(connection):
+        with connection, suppress(OSError):  # the other side hangs up
+            answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(None)
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1], connections
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def read_request(connection):
+    request = b""
+    while not request.endswith(b"}"):
+        request += connection.recv(65536)
+
+
+def answer_garbage(connection):
+    read_request(connection)
+    connection.sendall(f"you sent {TOKEN} to no web server\r\n\r\n".encode())
+
+
+def answer_drip(connection):
+    """Keep every single read within its timeout, and never come to an end."""
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.1)
+
+
+def answer_nothing(connection):
+    read_request(connection)
+
+
+def answer_halfway(connection):
+    read_request(connection)
+    connection.sendall(f"HTTP/1.1 500 {TOKEN}\r\nX-Token: {TOKEN}".encode())
+
+
+@pytest.fixture
+def tell(tmp_path):
+    """Return a function that starts the command as a process of its own, with settings."""
+    database = with_alerts(tmp_path, [("slow_build", "HIGH", "build")])
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WARDHOUSE_") and not name.lower().endswith("_proxy")
+    }
+
+    def start(*arguments, environment=None, **settings):
+        settings.setdefault("OUTBOX", tmp_path / "outbox.json")
+        named = {f"WARDHOUSE_ALERT_{name}": str(value) for name, value in settings.items()}
+        return subprocess.Popen(
+            [sys.executable, "-m", "wardhouse.cli", "alerts", "--pause", "0.01", *arguments],
+            env=inherited | {"WARDHOUSE_DB": str(database)} | named | (environment or {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+def ended(process, seconds=30) -> tuple[int, str]:
+    """Return exit code and output of a process that must end by itself."""
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
+def assert_hidden(output, tmp_path, *secrets):
+    texts = [output, *(path.read_text() for path in tmp_path.rglob("*.json*") if path.is_file())]
+    for secret in (TOKEN, *TOKEN.split("/"), *secrets):
+        assert [text for text in texts if secret in text] == []
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (answer_garbage, "3 attempts, not delivered, .* answer is not HTTP"),
+        (answer_drip, "1 attempts, not delivered, .* no complete answer in time"),
+        (answer_nothing, "3 attempts, not delivered, .* closes without an answer"),
+        (answer_halfway, "3 attempts, not delivered, .* answers 500"),
+    ],
+)
+def test_broken_webhook_keeps_its_token_and_costs_the_others_nothing(tell, tmp_path, answer, says):
+    path = tmp_path / "alerts.json"
+    with raw_server(answer) as (port, _):
+        url = f"http://127.0.0.1:{port}/hook/{TOKEN}"
+        code, output = ended(tell("--deadline", "4", WEBHOOK_URL=url, FILE=path))
+    assert code == 2
+    assert re.search(f"webhook: 1 alerts, {says}", output), output
+    assert_hidden(output, tmp_path)
+    assert len(json.loads(path.read_text())) == 1
+    assert waiting(tmp_path) == {"webhook": 1}
+
+
+def test_webhook_that_leads_to_another_host_is_not_followed(tell, tmp_path):
+    with raw_server(answer_nothing) as (elsewhere, connections):
+
+        def answer_elsewhere(connection):
+            read_request(connection)
+            place = f"http://127.0.0.1:{elsewhere}/hook/{TOKEN}"
+            connection.sendall(f"HTTP/1.1 307 Moved\r\nLocation: {place}\r\n\r\n".encode())
+
+        with raw_server(answer_elsewhere) as (port, _):
+            url = f"http://127.0.0.1:{port}/hook/{TOKEN}"
+            code, output = ended(tell(WEBHOOK_URL=url))
+    assert (code, connections, waiting(tmp_path)) == (2, [], {"webhook": 1})
+    assert "the webhook answers 307" in output
+    assert_hidden(output, tmp_path)
+
+
+def test_mail_server_that_drips_costs_the_receivers_behind_it_nothing(tell, tmp_path):
+    def drip(connection):
+        while True:
+            connection.sendall(b"2")
+            time.sleep(0.1)
+
+    with raw_server(drip) as (port, _), web_server() as server:
+        settings = {**MAIL, "SMTP_PORT": port, "WEBHOOK_URL": server.url}
+        code, output = ended(tell("--deadline", "4", **settings))
+    assert (code, len(server.texts), waiting(tmp_path)) == (2, 1, {"email:lead@a.test": 1})
+    assert "no complete answer in time" in output
+
+
+def test_deadline_covers_all_receivers_together(tell, tmp_path):
+    """Each of twenty receivers has its share, so that the last one is told, too."""
+    everybody = ",".join(f"r{number}@a.test" for number in range(19))
+    with raw_server(lambda connection: time.sleep(60)) as (port, _), web_server() as server:
+        settings = {**MAIL, "SMTP_TO": everybody, "SMTP_PORT": port, "WEBHOOK_URL": server.url}
+        started = time.monotonic()
+        code, output = ended(tell("--deadline", "4", **settings))
+        seconds = time.monotonic() - started
+    assert (code, len(server.texts), len(waiting(tmp_path))) == (2, 1, 19)
+    assert seconds < 20, output
+
+
+def test_outbox_that_fails_after_a_delivery_costs_the_receivers_behind_it_nothing(tell, tmp_path):
+    path, folder = tmp_path / "alerts.json", tmp_path / "state"
+
+    def answer(connection):
+        read_request(connection)
+        shutil.rmtree(folder)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with raw_server(answer) as (port, _):
+        url = f"http://127.0.0.1:{port}/hook/{TOKEN}"
+        process = tell(WEBHOOK_URL=url, FILE=path, OUTBOX=folder / "outbox.json")
+        code, output = ended(process)
+    assert code == 2
+    assert "webhook: 1 alerts, 1 attempts, delivered but not recorded, kept for the" in output
+    assert len(json.loads(path.read_text())) == 1
+    assert_hidden(output, tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["login", "receiver"])
+def test_mail_server_that_echoes_the_login_is_not_quoted(tell, tmp_path, stage):
+    secret = TOKEN.split("/")[0]
+    encoded = base64.b64encode(f"\0ward\0{TOKEN}".encode()).decode()
+
+    class Echo(Mailbox):
+        async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+            return f"550 5.1.1 no mailbox for {TOKEN} {encoded}"
+
+    def authenticate(server, session, envelope, mechanism, data):
+        message = f"535 5.7.8 {TOKEN} {encoded} is wrong"
+        return AuthResult(success=stage == "receiver", handled=False, message=message)
+
+    controller = Controller(
+        Echo(),
+        hostname="127.0.0.1",
+        port=free_port(),
+        authenticator=authenticate,
+        auth_require_tls=False,
+    )
+    controller.start()
+    login = {"SMTP_USER": "ward", "SMTP_PASSWORD": TOKEN, "SMTP_TLS": "none"}
+    try:
+        code, output = ended(tell(**MAIL, **login, SMTP_PORT=controller.port))
+    finally:
+        controller.stop()
+    answer = {"login": "535 5.7.8", "receiver": "550 5.1.1"}[stage]
+    assert (code, f"the mail server answers {answer}" in output) == (2, True), output
+    assert_hidden(output, tmp_path, secret, encoded)
+
+
+def test_mail_server_that_speaks_something_else_is_not_quoted(tell, tmp_path):
+    with raw_server(lambda connection: connection.sendall(f"{TOKEN}\r\n".encode())) as (port, _):
+        code, output = ended(tell(**MAIL, SMTP_PORT=port))
+    assert (code, "answer is not SMTP" in output) == (2, True), output
+    assert_hidden(output, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("named", "settings"),
+    [
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"http://127.0.0.1:9/{TOKEN}\n"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https://127.0.0.1:9/{TOKEN} x"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https://127.0.0.1:9/{TOKEN}/é"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https://ward:{TOKEN.split('/')[0]}@127.0.0.1:9/"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https://127.0.0.1:{TOKEN}"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https://[{TOKEN}"}),
+        ("WEBHOOK_URL", {"WEBHOOK_URL": f"https:///{TOKEN}"}),
+        ("ALLOW_PLAINTEXT", {"WEBHOOK_URL": f"http://192.0.2.1/{TOKEN}"}),
+        ("ALLOW_PLAINTEXT", {"WEBHOOK_URL": f"http://127.0.0.1.a.test/{TOKEN}"}),
+        ("ALLOW_PLAINTEXT", {"WEBHOOK_URL": "https://a.test/", "ALLOW_PLAINTEXT": "perhaps"}),
+        ("ALLOW_PLAINTEXT", {**MAIL, "SMTP_HOST": "192.0.2.1", "SMTP_TLS": "none"}),
+        ("SMTP_PASSWORD", {**MAIL, "SMTP_USER": "ward", "SMTP_PASSWORD": f"{TOKEN}\n"}),
+        ("SMTP_PASSWORD", {**MAIL, "SMTP_USER": "ward", "SMTP_PASSWORD": f"{TOKEN}é"}),
+        ("SMTP_HOST", {**MAIL, "SMTP_HOST": "127.0.0.1\r\n"}),
+        ("SMTP_FROM", {**MAIL, "SMTP_FROM": "ward@a.test\nBcc: all@a.test"}),
+        ("SMTP_TO", {**MAIL, "SMTP_TO": "lead@a.test, lead@"}),
+        ("SMTP_PORT", {**MAIL, "SMTP_PORT": "70000"}),
+    ],
+)
+def test_settings_are_checked_before_anything_is_sent(run, tmp_path, named, settings):
+    with web_server() as server:
+        result = run(**{"WEBHOOK_URL": server.url, "FILE": tmp_path / "alerts.json", **settings})
+    assert (result.exit_code, server.requests) == (3, 0)
+    assert f"WARDHOUSE_ALERT_{named}" in result.stderr
+    assert_hidden(result.output, tmp_path)
+    assert list(tmp_path.glob("*.json*")) == []
+
+
+def test_plain_text_over_the_network_needs_a_yes(run, tmp_path):
+    """0.0.0.0 leads to this machine, but is no loopback address."""
+    database = with_alerts(tmp_path, [("slow_build", "HIGH", "build")])
+    with web_server() as server, mail_server() as mailbox:
+        url = server.url.replace("127.0.0.1", "0.0.0.0")
+        mail = smtp(mailbox, HOST="0.0.0.0")
+        assert run(database=database, WEBHOOK_URL=url).exit_code == 3
+        refused = run(database=database, **mail)
+        assert (refused.exit_code, "ALLOW_PLAINTEXT=1" in refused.stdout) == (2, True)
+        assert (server.requests, mailbox.messages) == (0, [])
+        told = run(database=database, WEBHOOK_URL=url, ALLOW_PLAINTEXT="1", **mail)
+    assert (told.exit_code, server.requests, len(mailbox.messages)) == (1, 1, 1)
+
+
+def test_webhook_on_loopback_passes_by_any_proxy(tell):
+    proxy = f"http://127.0.0.1:{free_port()}"
+    with web_server() as server:
+        process = tell(WEBHOOK_URL=server.url, environment={"http_proxy": proxy})
+        assert (ended(process)[0], len(server.texts)) == (1, 1)
+
+
+def test_two_at_once_tell_once(tell):
+    with web_server() as server:
+        server.pause = 0.5
+        processes = [tell(WEBHOOK_URL=server.url) for _ in range(3)]
+        assert [ended(process)[0] for process in processes] == [1, 1, 1]
+    assert len(server.texts) == 1
+
+
+@pytest.mark.parametrize(("file_mode", "modes"), [(None, (0o600, 0o700)), ("0640", (0o640, 0o750))])
+def test_alert_file_and_outbox_are_private(tell, tmp_path, file_mode, modes):
+    folder = tmp_path / "state"
+    files = {"FILE": tmp_path / "alerts.json", "OUTBOX": folder / "outbox.json"}
+    environment = {"WARDHOUSE_FILE_MODE": file_mode} if file_mode else {}
+    mask = os.umask(0o022)
+    try:
+        with web_server() as server:
+            server.statuses = [404, 404]
+            for _ in range(2):
+                url = server.url
+                process = tell(WEBHOOK_URL=url, environment=environment, **files)
+                assert ended(process)[0] == 2
+    finally:
+        os.umask(mask)
+    paths = (*files.values(), folder / "outbox.json.lock", folder)
+    found = [path.stat().st_mode & 0o7777 for path in paths]
+    assert found == [modes[0], modes[0], modes[0], modes[1]]
+
+
+def test_file_mode_that_is_open_to_all_stops_before_anything_is_sent(tell, tmp_path):
+    with web_server() as server:
+        process = tell(WEBHOOK_URL=server.url, environment={"WARDHOUSE_FILE_MODE": "0644"})
+        code, output = ended(process)
+    assert (code, server.requests) == (3, 0)
+    assert "WARDHOUSE_FILE_MODE is '0644': set 0600" in output

@@ -14,7 +14,8 @@ FLOORS = (
     {"bench"},
     {"publish", "quality", "areas"},
     {"landing", "streaming", "synthetic", "ml"},
-    {"dbt_plugin", "project", "settings"},
+    {"dbt_plugin", "private_files"},
+    {"project", "settings"},
 )
 # dbt's own way into the landing.
 DOORS = {("dbt_plugin", "landing")}

@@ -48,28 +48,35 @@ def quarantine_command(
 def alerts_command(
     attempts: Annotated[int, typer.Option(min=1, help="Tries for each receiver.")] = 3,
     pause: Annotated[float, typer.Option(min=0, help="Seconds before the second try.")] = 1.0,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds that telling all may take.")] = 60,
+    gate: Annotated[
+        str, typer.Option(help="Severity from which on an alert exits 1: HIGH, MEDIUM, LOW, none.")
+    ] = "HIGH",
 ) -> None:
     """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
 
-    Exits with 1 when an alert is HIGH, with 2 when a delivery failed in the end (it is kept and
-    tried again next time), and with 3 when the alerts cannot be read.
+    Exits with 1 when an alert of the gate's severity or above stands (never with --gate none), with
+    2 when a delivery failed in the end (it is kept and tried again next time), and with 3, before
+    anything is sent, when alerts or settings cannot be read.
     """
+    from wardhouse.quality.alert_channels import channels_from
     from wardhouse.quality.alerts import (
         AlertError,
-        channels_from,
+        closing_severities,
         deliver,
         open_outbox,
         read_alerts,
     )
 
     try:
+        closing = closing_severities(gate)
         channels = channels_from(settings.environment())
         alerts = read_alerts(settings.database())
         _print_alerts(alerts)
         deliveries, waiting = [], {}
         if channels:
             with open_outbox(settings.alert_outbox()) as outbox:
-                deliveries = deliver(alerts, channels, outbox, attempts, pause)
+                deliveries = deliver(alerts, channels, outbox, attempts, pause, deadline)
                 waiting = {name: kept for name, kept in outbox.pending.items() if kept}
     except (AlertError, OSError) as error:
         Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
@@ -77,7 +84,8 @@ def alerts_command(
     for delivery in deliveries:
         told = f"{delivery.channel}: {delivery.n_alerts} alerts, {delivery.n_attempts} attempts"
         if delivery.error:
-            told += f", not delivered, kept for the next run: {delivery.error}"
+            told += ", delivered but not recorded" if delivery.is_unrecorded else ", not delivered"
+            told += f", kept for the next run: {delivery.error}"
         console.print(escape(told), style="red" if delivery.error else "green", soft_wrap=True)
     for name in waiting.keys() - {channel.name for channel in channels}:
         console.print(
@@ -87,7 +95,7 @@ def alerts_command(
         )
     if any(delivery.error for delivery in deliveries):
         raise typer.Exit(2)
-    raise typer.Exit(int(any(alert.severity == "HIGH" for alert in alerts)))
+    raise typer.Exit(int(any(alert.severity in closing for alert in alerts)))
 
 
 def _print_alerts(alerts) -> None:

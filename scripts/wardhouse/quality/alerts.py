@@ -1,4 +1,4 @@
-"""Telling people of alerts: e-mail, webhook or file, retried, lost nowhere and told once.
+"""Telling people of alerts: within a deadline, retried, lost nowhere and told once.
 
 What could not be delivered waits in the outbox, a JSON file beside the database, and goes out with
 the next run. The outbox also remembers what each receiver was told, so that an alert that stands is
@@ -8,23 +8,19 @@ not told twice; once it has gone, it is forgotten, and told anew when it comes b
 import fcntl
 import hashlib
 import json
-import os
-import smtplib
-import ssl
+import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+
+from wardhouse.private_files import create_private, create_private_directory, write_private
 
 COLUMNS = ("area", "alert_type", "severity", "message", "metric", "value", "threshold", "as_of")
-TLS_MODES = ("auto", "starttls", "tls", "none")
-TIMEOUT_SECONDS = 10
-SMTP = "WARDHOUSE_ALERT_SMTP_"
+SEVERITIES = ("HIGH", "MEDIUM", "LOW")
+DEADLINE_SECONDS = 60.0
 
 
 class AlertError(Exception):
@@ -64,8 +60,9 @@ class Alert:
 class Channel:
     """A receiver of alerts.
 
-    `send` gets the alerts to tell and raises when they did not arrive. A channel that
-    `takes_all` is given everything that stands, each time, instead of only what is new.
+    `send` gets the alerts to tell and raises when they did not arrive. The text of its `OSError`
+    or `RefusedError` is shown, so it holds no secret. A channel that `takes_all` is given
+    everything that stands, each time, instead of only what is new.
     """
 
     name: str
@@ -75,12 +72,16 @@ class Channel:
 
 @dataclass
 class Delivery:
-    """How telling one receiver went: how many alerts, after how many attempts, and what failed."""
+    """How telling one receiver went: how many alerts, after how many attempts, and what failed.
+
+    `is_unrecorded` says that they arrived, but that the outbox could not be told so.
+    """
 
     channel: str
     n_alerts: int
     n_attempts: int
     error: str = ""
+    is_unrecorded: bool = False
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Outbox:
             "told": {name: keys for name, keys in self.told.items() if keys},
         }
         if self.path.exists() or any(state.values()):
-            _write_whole(self.path, json.dumps(state, indent=1))
+            write_private(self.path, json.dumps(state, indent=1))
 
 
 def read_alerts(database: Path) -> list[Alert]:
@@ -131,7 +132,7 @@ def read_alerts(database: Path) -> list[Alert]:
         select {", ".join(COLUMNS[:-1])}, as_of::varchar
         from quality.alerts
         order by
-            list_position(['HIGH', 'MEDIUM', 'LOW'], severity), area, alert_type, metric
+            list_position({list(SEVERITIES)}, severity), area, alert_type, metric
     """  # noqa: S608 - names from this module
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
@@ -142,155 +143,32 @@ def read_alerts(database: Path) -> list[Alert]:
         raise AlertError(
             f"{database} cannot be read, perhaps a build is running: {error}"
         ) from error
+    except duckdb.Error as error:
+        raise AlertError(f"quality.alerts of {database} cannot be read: {error}") from error
 
 
-def channels_from(environment: Mapping[str, str]) -> list[Channel]:
-    """Find the receivers that `WARDHOUSE_ALERT_*` variables name.
-
-    Every e-mail address is a receiver of its own, so that one bad address costs the others nothing
-    and nobody gets a message twice.
+def closing_severities(gate: str) -> tuple[str, ...]:
+    """Name the severities that a gate does not let pass: its own and all above; `none` has none.
 
     Raises
     ------
     AlertError
-        When the settings are incomplete or mean nothing.
+        When there is no such severity.
     """
-    channels = []
-    if environment.get(f"{SMTP}HOST"):
-        channels += _email_channels(environment)
-    if url := environment.get("WARDHOUSE_ALERT_WEBHOOK_URL"):
-        if not url.startswith(("https://", "http://")):
-            raise AlertError("WARDHOUSE_ALERT_WEBHOOK_URL is no http or https address")
-        channels.append(Channel("webhook", lambda alerts: post_webhook(url, alerts)))
-    if path := environment.get("WARDHOUSE_ALERT_FILE"):
-        channels.append(Channel("file", lambda alerts: write_file(Path(path), alerts), True))
-    return channels
-
-
-def _email_channels(environment: Mapping[str, str]) -> list[Channel]:
-    receivers = [to.strip() for to in environment.get(f"{SMTP}TO", "").split(",") if to.strip()]
-    sender = environment.get(f"{SMTP}FROM", "")
-    tls = environment.get(f"{SMTP}TLS", "").lower() or "auto"
-    if not receivers or not sender:
-        raise AlertError(f"{SMTP}HOST is set: {SMTP}FROM and {SMTP}TO are needed too")
-    if tls not in TLS_MODES:
-        raise AlertError(f"{SMTP}TLS is one of {', '.join(TLS_MODES)}, not {tls!r}")
-    port = environment.get(f"{SMTP}PORT") or ("465" if tls == "tls" else "587")
-    if not port.isdigit():
-        raise AlertError(f"{SMTP}PORT is a number, not {port!r}")
-    server = MailServer(
-        environment[f"{SMTP}HOST"],
-        int(port),
-        tls,
-        environment.get(f"{SMTP}USER", ""),
-        environment.get(f"{SMTP}PASSWORD", ""),
-    )
-    return [
-        Channel(f"email:{to}", lambda alerts, to=to: send_email(server, sender, to, alerts))
-        for to in receivers
-    ]
-
-
-@dataclass(frozen=True)
-class MailServer:
-    """Where mail is handed in. `tls`: auto (STARTTLS where offered), starttls, tls or none."""
-
-    host: str
-    port: int
-    tls: str = "auto"
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-
-def compose_email(sender: str, receiver: str, alerts: Sequence[Alert]) -> EmailMessage:
-    """Write the message. Its id follows from its content, so that mail readers drop a repeat."""
-    n_high = sum(alert.severity == "HIGH" for alert in alerts)
-    digest = hashlib.sha256("".join([receiver, *(a.key + a.as_of for a in alerts)]).encode())
-    message = EmailMessage()
-    message["Subject"] = f"Wardhouse: {len(alerts)} alerts, {n_high} HIGH"
-    message["From"] = sender
-    message["To"] = receiver
-    message["Message-ID"] = f"<{digest.hexdigest()[:32]}@wardhouse>"
-    message.set_content("\n".join(f"{alert.line}\nas of {alert.as_of} UTC\n" for alert in alerts))
-    return message
-
-
-def send_email(server: MailServer, sender: str, receiver: str, alerts: Sequence[Alert]) -> None:
-    """Hand a message to the mail server; a password never travels in the clear by itself."""
-    message = compose_email(sender, receiver, alerts)
-    context = ssl.create_default_context()
-    if server.tls == "tls":
-        connection = smtplib.SMTP_SSL(
-            server.host, server.port, timeout=TIMEOUT_SECONDS, context=context
-        )
-    else:
-        connection = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_SECONDS)
-    try:
-        connection.ehlo()
-        offered = server.tls == "auto" and connection.has_extn("starttls")
-        if server.tls == "starttls" or offered:
-            connection.starttls(context=context)
-        elif server.user and server.tls == "auto":
-            raise RefusedError(
-                f"{server.host} offers no TLS for the login; {SMTP}TLS=none allows that"
-            )
-        if server.user:
-            connection.login(server.user, server.password)
-        connection.send_message(message)
-    except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError) as error:
-        raise RefusedError(str(error)) from error
-    finally:
-        with suppress(OSError, smtplib.SMTPException):  # the message is handed in, or it is not
-            connection.quit()
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST loses its body, so a redirect is a failure."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def post_webhook(url: str, alerts: Sequence[Alert]) -> None:
-    """Post the alerts as a Slack message, `{"text": ...}`."""
-    text = "\n".join([f"*Wardhouse: {len(alerts)} alerts*", *(alert.line for alert in alerts)])
-    for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(sign, escaped)
-    request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
-        url,
-        data=json.dumps({"text": text}).encode(),
-        headers={"Content-Type": "application/json; charset=utf-8"},
-        method="POST",
-    )
-    try:
-        opener = urllib.request.build_opener(_NoRedirect)
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-            response.read(1)
-    except urllib.error.HTTPError as error:
-        with error:
-            if 300 <= error.code < 500 and error.code not in (408, 425, 429):
-                raise RefusedError(f"the webhook answers {error.code}") from error
-            raise ConnectionError(f"the webhook answers {error.code}") from error
-
-
-def write_file(path: Path, alerts: Sequence[Alert]) -> None:
-    """Write all alerts that stand as a JSON array; readers see the old file or the new one."""
-    _write_whole(path, json.dumps([asdict(alert) for alert in alerts], indent=1) + "\n")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if gate.lower() == "none":
+        return ()
+    if gate.upper() not in SEVERITIES:
+        raise AlertError(f"--gate is one of {', '.join(SEVERITIES)} and none, not {gate!r}")
+    return SEVERITIES[: SEVERITIES.index(gate.upper()) + 1]
 
 
 @contextmanager
 def open_outbox(path: Path) -> Iterator[Outbox]:
     """Open the outbox for this process alone; a damaged one is kept under another name."""
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
+    create_private_directory(path.parent)
+    lock_path = path.with_name(f"{path.name}.lock")
+    create_private(lock_path)
+    with lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         outbox = Outbox(path)
         if path.exists():
@@ -313,6 +191,7 @@ def deliver(
     outbox: Outbox,
     attempts: int = 3,
     pause_seconds: float = 1.0,
+    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> list[Delivery]:
     """Tell every receiver what it does not know yet.
 
@@ -331,6 +210,9 @@ def deliver(
         Tries for each receiver, at least one.
     pause_seconds
         Wait after the first failed try; it doubles with every further one.
+    deadline_seconds
+        What telling everybody may take. Each receiver has an equal share of what is left, so that
+        a slow one takes nothing from those behind it.
 
     Returns
     -------
@@ -346,39 +228,74 @@ def deliver(
         outbox.told[channel.name] = sorted(known & set(standing))
     outbox.save()
     deliveries = []
-    for channel in channels:
+    deadline = time.monotonic() + deadline_seconds
+    for position, channel in enumerate(channels):
         pending = outbox.pending[channel.name]
         if not pending and not channel.takes_all:
             continue
         sent = pending
         if channel.takes_all:
             sent = list({**{alert.key: alert for alert in pending}, **standing}.values())
-        delivery = _attempt(channel, sent, attempts, pause_seconds)
+        share = (deadline - time.monotonic()) / (len(channels) - position)
+        delivery = _attempt(channel, sent, attempts, pause_seconds, share)
         deliveries.append(delivery)
         if not delivery.error:
             outbox.pending[channel.name] = []
             arrived = {alert.key for alert in sent} & set(standing)
             outbox.told[channel.name] = sorted(arrived | set(outbox.told[channel.name]))
-            outbox.save()
+            try:
+                outbox.save()
+            except OSError as error:
+                delivery.error, delivery.is_unrecorded = f"{type(error).__name__}: {error}", True
     return deliveries
 
 
 def _attempt(
-    channel: Channel, alerts: Sequence[Alert], attempts: int, pause_seconds: float
+    channel: Channel,
+    alerts: Sequence[Alert],
+    attempts: int,
+    pause_seconds: float,
+    seconds: float = DEADLINE_SECONDS,
 ) -> Delivery:
     delivery = Delivery(channel.name, len(alerts), 0)
+    deadline = time.monotonic() + seconds
     while True:
         delivery.n_attempts += 1
         try:
-            channel.send(alerts)
+            _send(channel, alerts, deadline - time.monotonic())
         except RefusedError as error:
             delivery.error = str(error)
             return delivery
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+        except OSError as error:
             delivery.error = f"{type(error).__name__}: {error}"
+        except Exception as error:  # its text may hold what was sent, so its name has to do
+            delivery.error = type(error).__name__
         else:
             delivery.error = ""
             return delivery
-        if delivery.n_attempts >= attempts:
+        pause = pause_seconds * 2 ** (delivery.n_attempts - 1)
+        if delivery.n_attempts >= attempts or time.monotonic() + pause >= deadline:
             return delivery
-        time.sleep(pause_seconds * 2 ** (delivery.n_attempts - 1))
+        time.sleep(pause)
+
+
+def _send(channel: Channel, alerts: Sequence[Alert], seconds: float) -> None:
+    """Send in a thread that is left behind when time is up: a socket's timeout is for each read.
+
+    A thread of its own, as an executor would wait for it when the process ends.
+    """
+    outcome: Future[None] = Future()
+
+    def send() -> None:
+        try:
+            channel.send(alerts)
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    threading.Thread(target=send, daemon=True).start()
+    try:
+        outcome.result(max(seconds, 0))
+    except TimeoutError as error:
+        raise TimeoutError("no complete answer in time") from error
