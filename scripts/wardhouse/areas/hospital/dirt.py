@@ -1,4 +1,4 @@
-"""TODO areas.hospital.dirt."""
+"""The kinds of dirt in the hospital's feeds: how much of each, and what becomes of it."""
 
 from __future__ import annotations
 

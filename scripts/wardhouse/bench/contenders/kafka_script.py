@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
 from wardhouse.settings import environment
 from wardhouse.streaming.kafka_settings import kafka_settings
 from wardhouse.streaming.sources.kafka import CONSUMER_DEFAULTS
