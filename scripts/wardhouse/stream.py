@@ -57,7 +57,6 @@ WHOLE_EVERY_SECONDS = 3600.0
 POLL_SECONDS = 0.2
 TOLD_AGAIN_SECONDS = 60.0
 LAST_TRIES = 3  # of the last build: another process may have the database just then
-CYCLE_SELECTOR = "{area}_stream"  # of the models that one cycle builds
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,13 @@ class Builder:
         self._area = area
         self._manifest: Any = None
 
-    def build(self, selector: str) -> Cycle:
-        """Build what a selector of selectors.yml names.
+    def build(self, selection: str) -> Cycle:
+        """Build a whole area, or what one feed changes.
 
         Parameters
         ----------
-        selector
-            Name of the selector.
+        selection
+            Name of an area, or of a feed as `<area>.<feed>`.
 
         Returns
         -------
@@ -116,7 +115,7 @@ class Builder:
         began = time.monotonic()
         try:
             error = self._invoke(
-                ["build", "--selector", selector, "--no-write-json", "--log-level-file", "none"]
+                ["build", *selected(selection), "--no-write-json", "--log-level-file", "none"]
             )
             newest = None if error else self._newest_event_at()
         finally:
@@ -166,6 +165,20 @@ class Builder:
         with closing(DuckDBConnectionManager.env().handle()) as handle:
             newest = f"select epoch(max(newest_at)) from ({union})"  # noqa: S608
             return handle.cursor().execute(newest).fetchone()[0]
+
+
+def selected(selection: str) -> list[str]:
+    """Give dbt's arguments for an area or for one cycle of a feed.
+
+    A cycle builds what reads a feed by what changed: its base model, and of all that is built from
+    it the tables that are made again by key. No tests: constraints hold while loading.
+    """
+    if "." not in selection:
+        return ["--selector", selection]
+    base = "base_" + selection.replace(".", "__")
+    selection = f"{base} {base}+,config.materialized:incremental_by_key"
+    without = "--exclude-resource-types test unit_test"
+    return ["--select", *selection.split(), *without.split(), "--vars", "{is_stream_cycle: true}"]
 
 
 def let_go_of_database() -> None:
@@ -258,8 +271,7 @@ class Stream:
                 began = time.monotonic()
                 if has_landed() and (n_landed != built or cycle.error):
                     is_whole = began >= whole_at + self._whole_every_seconds
-                    selector = self._area if is_whole else CYCLE_SELECTOR.format(area=self._area)
-                    cycle = self._builder.build(selector)
+                    cycle = self._builder.build(self._area if is_whole else self._ingest.feed)
                     self._on_cycle(cycle)
                     if not cycle.error:
                         built, whole_at = n_landed, began if is_whole else whole_at

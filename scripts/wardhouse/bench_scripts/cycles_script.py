@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from wardhouse.ingest import Ingest, Limits, feed_folder
-from wardhouse.stream import CYCLE_SELECTOR, Builder
+from wardhouse.stream import Builder
 from wardhouse.stream_sources import DirectorySource
 
 FEED = "patient_flow.patient_events"
@@ -37,7 +37,7 @@ def main(project: Path, raw_dir: Path, events: Path, n_events: int, out: Path) -
             while ingest.counts.n_records < n_wanted:
                 ingest.poll(0.1)
             before = resource.getrusage(resource.RUSAGE_SELF)
-            cycle = builder.build(CYCLE_SELECTOR.format(area="patient_flow"))
+            cycle = builder.build(FEED)
             after = resource.getrusage(resource.RUSAGE_SELF)
             if cycle.error:
                 sys.exit(cycle.error)
