@@ -12,12 +12,3 @@
     {{ round_half_up(quantiles ~ '[1]', 2) }} as median_{{ measure }},
     {{ round_half_up(quantiles ~ '[2]', 2) }} as ninetieth_percentile_{{ measure }}
 {%- endmacro %}
-
-
-{# A department and an hour as one value, to follow what changed in it. Never a key that is kept. #}
-{% macro hour_cell(department_key, moment) -%}
-    {%- do return(
-        'case when ' ~ moment ~ ' is not null then hash(' ~ department_key ~ ", date_trunc('hour', "
-        ~ moment ~ ')) end'
-    ) -%}
-{%- endmacro %}

@@ -119,19 +119,7 @@
             area varchar, feed varchar, source_file varchar, line bigint, error varchar,
             record_text varchar
         );
-        create table if not exists landing.loads (
-            relation varchar, load_number bigint, is_complete boolean, first_day date,
-            last_day date
-        );
-        -- Warehouses made before loads told their days go on with looking everywhere.
-        alter table landing.loads add column if not exists first_day date;
-        alter table landing.loads add column if not exists last_day date;
-        create table if not exists landing.changes (
-            relation varchar, load_number bigint, changed_key hugeint
-        );
-        create table if not exists landing.followed (
-            follower varchar, relation varchar, load_number bigint
-        );
+        {{ create_change_feed() }}
         {% for table, part, columns in planned_tables() %}
         create table if not exists landing.{{ table }} (
             {% for name, type in columns.items() %}{{ name }} {{ type }}{{ ', ' if not loop.last }}{% endfor %}
@@ -174,7 +162,7 @@
 
 {# A full refresh starts snapshots anew; another raw directory starts everything anew. #}
 {% macro forget_everything(is_other_directory) %}
-    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'main'] %}
+    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'change_feed', 'main'] %}
     {% set schemas = run_query(
         "select schema_name from duckdb_schemas() where database_name = current_database() "
         ~ "and not internal order by all"

@@ -27,8 +27,7 @@
     not remembered: in minutes they would push out the builds that a table's size is compared with.
 #}
 {% macro record_build() %}
-    {% set is_cycle = (invocation_args_dict.get('selector') or '').endswith('_stream') %}
-    {% if execute and flags.WHICH in ['build', 'run'] and not is_cycle %}
+    {% if execute and flags.WHICH in ['build', 'run'] and not var('is_stream_cycle') %}
         {% set nodes = [] %}
         {% set built = [] %}
         {% for result in results if result.node.resource_type != 'operation' %}

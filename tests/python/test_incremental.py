@@ -17,7 +17,7 @@ RUN_COLUMNS = re.compile(r"fitted_at|landed_at|run_id|dbt_.*")
 # Tables that speak of builds: their durations, sizes and fits, the alerts drawn from them, what
 # they had to read, and who has taken in what.
 OF_BUILDS = re.compile(
-    r"landing\.(builds|node_runs|row_counts|surveys|fresh_.*|loads|changes|followed)"
+    r"landing\.(builds|node_runs|row_counts|surveys|fresh_.*)|change_feed\..*"
     r"|ml\.model_runs"
     r"|quality\.(builds|node_runs|row_counts|row_count_anomalies|alerts|alert_metrics.*)"
 )

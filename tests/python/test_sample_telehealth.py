@@ -120,8 +120,8 @@ def test_accepted_appointments_read_as_the_truth_says(sample, default):
 
 def test_inferred_members_are_those_that_nobody_describes(sample):
     rows = sample.query(
-        "select 'provider', provider_id from core.dim_provider_telehealth where is_inferred "
-        "union all select 'patient', patient_id from core.dim_patient_telehealth "
+        "select 'provider', provider_id from core.telehealth_providers where is_inferred "
+        "union all select 'patient', patient_id from core.telehealth_patients "
         "where is_inferred"
     )
     kinds = [kind for kind, _ in rows]

@@ -134,7 +134,7 @@ def test_nothing_is_built_while_nothing_lands(tmp_path):
     append(source / "a.ndjson", event("P2"))
     wait_until(lambda: len(builder.selectors) > 1)
     time.sleep(0.6)
-    assert builder.selectors == ["patient_flow", "patient_flow_stream"]
+    assert builder.selectors == ["patient_flow", FLOW]
     watched.stream.stop()
     with suppress(AssertionError):
         running.join(10)
@@ -324,11 +324,15 @@ def test_feed_without_a_column_is_told_until_it_has_one(tmp_path):
 
 
 class CycleBuilder(Builder):
-    """Builds what cycles build, for the whole was built before."""
+    """Builds what the cycles of a feed build, for the whole was built before."""
 
-    def build(self, selector: str) -> Cycle:
-        """Build the part of an area that cycles build."""
-        return super().build(selector.removesuffix("_stream") + "_stream")
+    def __init__(self, feed: str):
+        super().__init__(PROJECT, feed.partition(".")[0])
+        self.feed = feed
+
+    def build(self, selection: str) -> Cycle:
+        """Build what cycles build, whatever is asked for."""
+        return super().build(self.feed)
 
 
 class Warehouse:
@@ -337,8 +341,7 @@ class Warehouse:
     def __init__(self, place: Path):
         self.place, self.raw_dir = place, place / "raw"
         self.database = place / "wardhouse.duckdb"
-        self.flow = CycleBuilder(PROJECT, "patient_flow")
-        self.telehealth = CycleBuilder(PROJECT, "telehealth")
+        self.flow, self.telehealth = CycleBuilder(FLOW), CycleBuilder(EVENTS)
 
     def source(self, feed: str) -> Path:
         """Return the directory that a feed streams from."""
@@ -361,6 +364,7 @@ class Warehouse:
         """Land and build, step by step."""
         area = feed.partition(".")[0]
         builder = self.flow if area == "patient_flow" else self.telehealth
+        builder.feed = feed
         return Watched(self.ingest(feed), builder, area, *steps).run(until_end)
 
     def query(self, sql: str, *parameters) -> list[tuple]:

@@ -1,5 +1,5 @@
 -- A doctor is accepted when it has an identifier. Where one is described twice, the last stands.
-{{ base_model(key=['doctor_id'], on_conflict='last') }}
+{{ config(materialized='incremental_by_file', key=['doctor_id'], on_conflict='last') }}
 
 with doctors as (
     select * from {{ landed('hospital', 'doctors_info') }}
@@ -31,6 +31,7 @@ final as (
         specialty,
         source_file,
         {{ record_hash(['doctor_id', 'doctor_name', 'specialty']) }} as record_hash,
+        {{ record_hash(['doctor_id']) }} as key_hash,
         repairs,
         rejection_reason,
         false as is_duplicate,

@@ -1,6 +1,9 @@
 -- A survey answer is accepted when it names a patient and scores from 1 to 5. An answer that names
 -- neither treatment nor day is nobody's copy: a patient may give the same score twice.
-{{ base_model(identified_by=['treatment_id', 'review_date'], follow_by='hash(patient_id)') }}
+{{ config(
+    materialized='incremental_by_file', identified_by=['treatment_id', 'review_date'],
+    publishes=[{'key': ['patient_id']}],
+) }}
 
 {% set area, feed = 'hospital', 'patient_feedback' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -45,6 +48,7 @@ final as (
         source_file,
         {{ record_hash(['patient_id', 'treatment_id', 'feedback_score', 'review_date', 'repairs']) }}
             as record_hash,
+        record_hash as key_hash,
         repairs,
         rejection_reason,
         false as is_duplicate,

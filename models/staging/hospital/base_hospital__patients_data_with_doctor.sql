@@ -1,6 +1,8 @@
 -- A treatment is accepted when it names itself, a patient and a doctor, and costs no less than
 -- nothing. A missing or unreadable cost is taken as zero and flagged: the hospital's own rule.
-{{ base_model(key=['treatment_id'], on_conflict='reject', follow_by='hash(patient_id)') }}
+{{ config(
+    materialized='incremental_by_file', key=['treatment_id'], publishes=[{'key': ['patient_id']}],
+) }}
 
 {% set area, feed = 'hospital', 'patients_data_with_doctor' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -64,6 +66,7 @@ final as (
             'treatment_id', 'patient_id', 'doctor_id', 'treatment_type', 'treatment_cost_amount',
             'room_cost_amount', 'treatment_date', 'repairs',
         ]) }} as record_hash,
+        {{ record_hash(['treatment_id']) }} as key_hash,
         repairs,
         rejection_reason,
         false as is_duplicate,

@@ -1,8 +1,8 @@
 -- An event is accepted when it names a patient, a hospital, a department and an admission time.
 -- What names no event_id is identified by its content, so that told twice it counts once.
-{{ base_model(
-    key=['event_id'], on_conflict='newest', newest_by='event_time', follow_by='patient_stay_key',
-    found_by='event_hash', moment='admitted_at',
+{{ config(
+    materialized='incremental_by_file', key=['event_id'], newest_by='event_time',
+    publishes=[{'key': ['patient_stay_key'], 'day': 'admitted_at'}],
 ) }}
 
 {% set area, feed = 'patient_flow', 'patient_events' %}
@@ -72,7 +72,7 @@ final as (
     select
         {{ typed_columns | join(',\n        ') }},
         is_credible, ingested_at, stream_position, source_file,
-        {{ record_hash(typed_columns) }} as record_hash, hash(event_id) as event_hash,
+        {{ record_hash(typed_columns) }} as record_hash, {{ record_hash(['event_id']) }} as key_hash,
         rejection_reason, false as is_duplicate,
         {{ rejected_record([
             'event_id', 'event_time', 'patient_id', 'hospital_id', 'department', 'admission_time',

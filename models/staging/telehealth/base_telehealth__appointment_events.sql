@@ -1,9 +1,9 @@
 -- An event is accepted when it names an appointment, a moment and a known type. Who was there may be
 -- unknown. Producers that give no event_id mean one event by one content. When and where a message
 -- came in is no part of what it says: the same event delivered twice is a duplicate.
-{{ base_model(
-    key=['event_id'], on_conflict='newest', newest_by='occurred_at',
-    follow_by='hash(appointment_id)'
+{{ config(
+    materialized='incremental_by_file', key=['event_id'], newest_by='occurred_at',
+    publishes=[{'key': ['appointment_id']}],
 ) }}
 
 {% set area, feed = 'telehealth', 'appointment_events' %}
@@ -76,6 +76,7 @@ final as (
     select
         {{ typed_columns | join(', ') }}, ingested_at, stream_position,
         source_file, {{ record_hash(typed_columns) }} as record_hash,
+        {{ record_hash(['event_id']) }} as key_hash,
         rejection_reason, false as is_duplicate,
         {{ rejected_record(['event_id', 'event_type', 'appointment_id', 'patient_id', 'provider_id',
             'timestamp', 'details', 'stream_position', 'unreadable_text']) }} as rejected_record

@@ -1,6 +1,9 @@
 -- An appointment is accepted when it names itself, a provider, a patient, a day, a time, a known
 -- type and a known status. A completed visit has a wait and a duration; no other has to.
-{{ base_model(key=['appointment_id'], on_conflict='newest', newest_by='recorded_at') }}
+{{ config(
+    materialized='incremental_by_file', key=['appointment_id'], newest_by='recorded_at',
+    publishes=[{'key': ['record_hash']}],
+) }}
 
 {% set area, feed = 'telehealth', 'appointment_logs' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -72,6 +75,7 @@ final as (
     select
         {{ typed_columns | join(',\n        ') }},
         ingested_at, stream_position, source_file, {{ record_hash(typed_columns) }} as record_hash,
+        {{ record_hash(['appointment_id']) }} as key_hash,
         rejection_reason, false as is_duplicate,
         {{ rejected_record([
             'appointment_id', 'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',

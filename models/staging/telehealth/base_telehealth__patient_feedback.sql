@@ -1,6 +1,9 @@
 -- An answer is accepted when it names itself, its appointment, patient and provider and its day, and
 -- rates provider and visit. Whatever it rates, it rates from 1 to 5.
-{{ base_model(key=['feedback_id'], on_conflict='newest', newest_by='recorded_at') }}
+{{ config(
+    materialized='incremental_by_file', key=['feedback_id'], newest_by='recorded_at',
+    publishes=[{'key': ['patient_id']}],
+) }}
 
 {% set area, feed = 'telehealth', 'patient_feedback' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -62,6 +65,7 @@ final as (
         {{ typed_columns | join(',\n        ') }},
         source_file,
         {{ record_hash(typed_columns) }} as record_hash,
+        {{ record_hash(['feedback_id']) }} as key_hash,
         rejection_reason,
         false as is_duplicate,
         {{ rejected_record([

@@ -1,5 +1,8 @@
 -- A patient is accepted when it has an identifier. Where one is described twice, the last stands.
-{{ base_model(key=['patient_id'], on_conflict='last') }}
+{{ config(
+    materialized='incremental_by_file', key=['patient_id'], on_conflict='last',
+    publishes=[{'key': ['patient_id']}],
+) }}
 
 {% set area, feed = 'telehealth', 'patients' %}
 {% set date_order = feed_option(area, feed, 'date_order', var('date_order')) %}
@@ -46,6 +49,7 @@ final as (
         {{ typed_columns | join(',\n        ') }},
         source_file,
         {{ record_hash(typed_columns) }} as record_hash,
+        {{ record_hash(['patient_id']) }} as key_hash,
         rejection_reason,
         false as is_duplicate,
         {{ rejected_record([

@@ -1,5 +1,5 @@
 -- A provider is accepted when it has an identifier. Where one is described twice, the last stands.
-{{ base_model(key=['provider_id'], on_conflict='last') }}
+{{ config(materialized='incremental_by_file', key=['provider_id'], on_conflict='last') }}
 
 {% set area, feed = 'telehealth', 'providers' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -50,6 +50,7 @@ final as (
         {{ typed_columns | join(',\n        ') }},
         source_file,
         {{ record_hash(typed_columns) }} as record_hash,
+        {{ record_hash(['provider_id']) }} as key_hash,
         rejection_reason,
         false as is_duplicate,
         {{ rejected_record([

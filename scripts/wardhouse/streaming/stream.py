@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from wardhouse.streaming.build import CYCLE_SELECTOR, Builder, Cycle
+from wardhouse.streaming.build import Builder, Cycle
 from wardhouse.streaming.ingest import Ingest
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ class Stream:
                 began = time.monotonic()
                 if has_landed() and (n_landed != built or cycle.error):
                     is_whole = began >= whole_at + self._whole_every_seconds
-                    selector = self._area if is_whole else CYCLE_SELECTOR.format(area=self._area)
-                    cycle = self._builder.build(selector)
+                    cycle = self._builder.build(self._area if is_whole else self._ingest.feed)
                     self._on_cycle(cycle)
                     if not cycle.error:
                         built, whole_at = n_landed, began if is_whole else whole_at

@@ -1,12 +1,12 @@
 -- A patient counts once in every feedback figure, however many answers were given.
-{{ follow_changes(
-    'hash(patient_id)', ['base_hospital__patient_feedback.hash(patient_id)'],
-    publishes=['patient_key'],
+{{ config(
+    materialized='incremental_by_key', key=['patient_id'],
+    consumes=['base_hospital__patient_feedback(patient_id)'],
+    publishes=[{'key': ['patient_key']}],
 ) }}
 
 with feedback as (
-    select * from {{ ref('fct_patient_feedback') }}
-    {{ only_changed() }}
+    select * from {{ only_changed(ref('fct_patient_feedback')) }}
 ),
 
 summed as (

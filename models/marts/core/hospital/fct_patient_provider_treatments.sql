@@ -1,13 +1,13 @@
 -- The one pass over treatments that doctors, patients and their marts are summed from. It groups by
 -- the hospital's own identifiers, so that keys are hashed for pairs and not for treatments.
-{{ follow_changes(
-    'hash(patient_id)', ['base_hospital__patients_data_with_doctor.hash(patient_id)'],
-    publishes=['patient_key'],
+{{ config(
+    materialized='incremental_by_key', key=['patient_id'],
+    consumes=['base_hospital__patients_data_with_doctor(patient_id)'],
+    publishes=[{'key': ['patient_key']}],
 ) }}
 
 with treatments as (
-    select * from {{ ref('fct_treatments') }}
-    {{ only_changed() }}
+    select * from {{ only_changed(ref('fct_treatments')) }}
 ),
 
 summed as (

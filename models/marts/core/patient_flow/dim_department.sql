@@ -1,11 +1,16 @@
 -- No feed lists departments: they are those that events mention. One that no spelling of the seed
 -- stands for is an inferred member.
+{{ config(
+    materialized='incremental_by_key', key=['department_key'],
+    consumes=['fct_department_hour_flows(department_key)'],
+) }}
+
 with mentioned as (
     select
         department_key,
         hospital_id,
         department
-    from {{ ref('fct_department_hour_flows') }}
+    from {{ only_changed(ref('fct_department_hour_flows')) }}
     group by department_key, hospital_id, department
 ),
 

@@ -2,28 +2,27 @@
 -- they leave: an hour, once told, does not change when somebody leaves later. Sums are of decimals,
 -- which no order of rows can change. A stay whose admission is not credible counts as such and no
 -- more.
-{{ follow_changes(
-    hour_cell('department_key', 'hour_at'), [
-        'fct_patient_stays.' ~ hour_cell('department_key', 'admitted_at'),
-        'fct_patient_stays.' ~ hour_cell('department_key', 'discharged_at'),
+{{ config(
+    materialized='incremental_by_key', key=['department_key', 'hour_at'], day='hour_at',
+    consumes=[
+        'fct_patient_stays(department_key, admission_hour_at)',
+        'fct_patient_stays(department_key, discharge_hour_at)',
     ],
-    moment='hour_at',
+    publishes=[{'key': ['department_key'], 'tracked': ['hospital_id', 'department']}],
 ) }}
 {% set flows = [
-    ('admissions', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
-    ('discharges', 'discharged_at', 'length_of_stay_hours', 'is_stay_credible'),
+    ('admissions', 'admission_hour_at', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
+    ('discharges', 'discharge_hour_at', 'discharged_at', 'length_of_stay_hours',
+     'is_stay_credible'),
 ] %}
 
 with
-{% for flow, moment, measure, condition in flows %}
+{% for flow, hour_at, moment, measure, condition in flows %}
 {{ flow }}_changed as (
     select
         *,
-        date_trunc('hour', {{ moment }}) as hour_at
-    from {{ ref('fct_patient_stays') }}
-    {{ only_changed(
-        hour_cell('department_key', moment), of=ref('fct_patient_stays'), moment=moment,
-    ) }}
+        {{ hour_at }} as hour_at
+    from {{ only_changed(ref('fct_patient_stays'), ['department_key', hour_at], hour_at) }}
 ),
 
 {{ flow }} as (

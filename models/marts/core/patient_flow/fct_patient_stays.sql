@@ -1,17 +1,17 @@
 -- A stay is told by one or more events. What a later event says stands; what it does not say is
 -- known from an earlier one.
-{{ follow_changes(
-    'patient_stay_key', ['base_patient_flow__patient_events.patient_stay_key'],
+{{ config(
+    materialized='incremental_by_key', key=['patient_stay_key'], day='admitted_at',
+    consumes=['base_patient_flow__patient_events(patient_stay_key)'],
     publishes=[
-        {'column': 'patient_key', 'told': 'patient_stay_key, admitted_at, age, gender'},
-        {'column': hour_cell('department_key', 'admitted_at'), 'moment': 'admitted_at'},
-        {'column': hour_cell('department_key', 'discharged_at'), 'moment': 'discharged_at'},
+        {'key': ['patient_key'], 'tracked': ['patient_stay_key', 'admitted_at', 'age', 'gender']},
+        {'key': ['department_key', 'admission_hour_at'], 'day': 'admission_hour_at'},
+        {'key': ['department_key', 'discharge_hour_at'], 'day': 'discharge_hour_at'},
     ],
-    moment='admitted_at',
 ) }}
 
 with events as (
-    select * from {{ changed_records(ref('stg_patient_flow__patient_events'), 'admitted_at') }}
+    select * from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
 ),
 
 numbered as (
@@ -63,6 +63,8 @@ final as (
         ]) }} as department_key,
         hospital_id, department, patient_id, admitted_at, discharged_at,
         admitted_at::date as admission_date,
+        date_trunc('hour', admitted_at) as admission_hour_at,
+        date_trunc('hour', discharged_at) as discharge_hour_at,
         age, reported_age, gender, bed_id, wait_minutes,
         case
             when is_stay_credible

@@ -1,13 +1,15 @@
 -- What happened to an appointment, in order of time. A rescheduling opens a further attempt: who
 -- logged in before it did so in vain. Whom an event does not name, the appointment may tell.
-{{ follow_changes('hash(appointment_id)', [
-    'base_telehealth__appointment_events.hash(appointment_id)',
-    'fct_appointments.hash(appointment_id)',
-]) }}
+{{ config(
+    materialized='incremental_by_key', key=['appointment_id'],
+    consumes=[
+        'base_telehealth__appointment_events(appointment_id)', 'fct_appointments(appointment_id)',
+    ],
+    publishes=[{'key': ['patient_id'], 'tracked': ['patient_id']}],
+) }}
 
 with events as (
-    select * from {{ ref('stg_telehealth__appointment_events') }}
-    {{ only_changed() }}
+    select * from {{ only_changed(ref('stg_telehealth__appointment_events')) }}
 ),
 
 appointments as (

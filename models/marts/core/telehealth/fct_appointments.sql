@@ -1,13 +1,16 @@
--- Follows staging by record hash, and keeps the appointment's own identifier as its key, as
+-- Reads staging by record hash, and keeps the appointment's own identifier as its key, as
 -- fct_treatments does.
-{{ follow_changes(
-    'record_hash', ['base_telehealth__appointment_logs.record_hash'],
-    publishes=['hash(appointment_id)'],
+{{ config(
+    materialized='incremental_by_key', key=['record_hash'],
+    consumes=['base_telehealth__appointment_logs(record_hash)'],
+    publishes=[
+        {'key': ['appointment_id'], 'tracked': ['patient_id', 'provider_id']},
+        {'key': ['patient_id'], 'tracked': ['patient_id']},
+    ],
 ) }}
 
 with appointments as (
-    select * from {{ ref('stg_telehealth__appointments') }}
-    {{ only_changed() }}
+    select * from {{ only_changed(ref('stg_telehealth__appointments')) }}
 ),
 
 final as (

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from wardhouse.streaming.batches import feed_folder
-from wardhouse.streaming.build import CYCLE_SELECTOR, Builder
+from wardhouse.streaming.build import Builder
 from wardhouse.streaming.ingest import Ingest, Limits
 from wardhouse.streaming.sources.directory import DirectorySource
 
@@ -38,7 +38,7 @@ def main(project: Path, raw_dir: Path, events: Path, n_events: int, out: Path) -
             while ingest.counts.n_records < n_wanted:
                 ingest.poll(0.1)
             before = resource.getrusage(resource.RUSAGE_SELF)
-            cycle = builder.build(CYCLE_SELECTOR.format(area="patient_flow"))
+            cycle = builder.build(FEED)
             after = resource.getrusage(resource.RUSAGE_SELF)
             if cycle.error:
                 sys.exit(cycle.error)

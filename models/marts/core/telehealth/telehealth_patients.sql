@@ -1,15 +1,24 @@
 -- The telehealth platform's part of dim_patient. Whom only its facts mention is an inferred
 -- member.
+{{ config(
+    materialized='incremental_by_key', key=['patient_id'],
+    consumes=[
+        'base_telehealth__patients(patient_id)', 'base_telehealth__patient_feedback(patient_id)',
+        'fct_appointments(patient_id)', 'fct_appointment_events(patient_id)',
+    ],
+    publishes=[{'key': ['patient_key']}],
+) }}
+
 with described as (
-    select * from {{ ref('stg_telehealth__patients') }}
+    select * from {{ only_changed(ref('stg_telehealth__patients')) }}
 ),
 
 mentioned as (
-    select patient_id from {{ ref('fct_appointments') }}
+    select patient_id from {{ only_changed(ref('fct_appointments')) }}
     union
-    select patient_id from {{ ref('fct_appointment_feedback') }}
+    select patient_id from {{ only_changed(ref('stg_telehealth__appointment_feedback')) }}
     union
-    select patient_id from {{ ref('fct_appointment_events') }}
+    select patient_id from {{ only_changed(ref('fct_appointment_events')) }}
     where patient_id is not null
 ),
 

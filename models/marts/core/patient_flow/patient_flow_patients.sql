@@ -1,8 +1,8 @@
 -- Patient flow's part of dim_patient: what the newest of a patient's stays tells of the person.
 -- Whom nothing is told of is an inferred member.
-{{ follow_changes(
-    'patient_key', ['fct_patient_stays.patient_key'],
-    publishes=[{'column': 'patient_key', 'told': 'age, gender'}],
+{{ config(
+    materialized='incremental_by_key', key=['patient_key'],
+    consumes=['fct_patient_stays(patient_key)'], publishes=[{'key': ['patient_key']}],
 ) }}
 
 with stays as (
@@ -10,8 +10,7 @@ with stays as (
         *,
         row_number() over (partition by patient_key order by admitted_at, patient_stay_key)
             as stay_number
-    from {{ ref('fct_patient_stays') }}
-    {{ only_changed(of=ref('fct_patient_stays')) }}
+    from {{ only_changed(ref('fct_patient_stays')) }}
 ),
 
 patients as (

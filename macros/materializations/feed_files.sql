@@ -1,0 +1,129 @@
+{# The records of a feed to read now: all, or in an increment those of its new and changed files. #}
+{% macro landed(area, feed) %}
+    {%- if not is_increment() -%}
+        {{ source(area, feed) }}
+    {%- else -%}
+        {%- set files = run_query(new_files([area, feed])).columns[0].values() -%}
+        (
+            select * from landing.fresh_{{ area }}__{{ feed }}
+            where {% if files %}source_file in (
+                {%- for file in files %}{{ sql_text(file) }}{{ ', ' if not loop.last }}{% endfor -%}
+            ){% else %}false{% endif %}
+        )
+    {%- endif -%}
+{% endmacro %}
+
+
+{# The files of a feed to read: new ones, and those that are not what they were. #}
+{% macro new_files(feed) %}
+    select source_file
+    from landing.new_files
+    anti join landing.landed_files using (area, feed, source_file, fingerprint)
+    where {{ is_of_feed(feed) }}
+    order by source_file
+{% endmacro %}
+
+
+{# The files of a feed whose records no longer hold: they are gone, or not what they were. #}
+{% macro gone_files(feed) %}
+    select source_file
+    from landing.landed_files
+    semi join landing.gone_files using (area, feed, source_file, fingerprint)
+    where {{ is_of_feed(feed) }}
+{% endmacro %}
+
+
+{% macro is_of_feed(feed) -%}
+    area = '{{ feed[0] }}' and feed = '{{ feed[1] }}'
+{%- endmacro %}
+
+
+{# Whether files of a feed came or went, and whether any stays: else all that it holds is read. #}
+{% macro feed_state(feed) %}
+    {% set row = run_query("
+        select
+            exists (" ~ new_files(feed) ~ ") or exists (" ~ gone_files(feed) ~ "),
+            exists (
+                select 1 from landing.landed_files
+                anti join landing.gone_files using (area, feed, source_file, fingerprint)
+                where " ~ is_of_feed(feed) ~ "
+            )
+    ").rows[0] %}
+    {{ return({'has_changed': row[0], 'has_kept_files': row[1]}) }}
+{% endmacro %}
+
+
+{# Before all of a feed is read: whatever it held is new again. #}
+{% macro forget_files(feed) %}
+    insert into landing.new_files by name
+    select landed_files.* exclude (n_records, landed_at)
+    from landing.landed_files
+    anti join landing.gone_files using (area, feed, source_file, fingerprint)
+    where {{ is_of_feed(feed) }};
+    delete from landing.landed_files where {{ is_of_feed(feed) }};
+    delete from landing.unreadable_records where {{ is_of_feed(feed) }};
+{% endmacro %}
+
+
+{#
+    After a load: forget files that are gone, and remember those just read, with what could not be
+    read in them and the number of their records, read and refused. What the CSV reader refused it
+    leaves in temporary tables, a line with several faults once for each.
+#}
+{% macro record_files(feed, loaded) %}
+    {% set has_rejects = run_query(
+        "select count(*) from duckdb_tables() where table_name = 'landing_rejects' and temporary"
+    ).rows[0][0] %}
+    delete from landing.unreadable_records
+    where {{ is_of_feed(feed) }} and source_file in ({{ gone_files(feed) }});
+    delete from landing.landed_files
+    where {{ is_of_feed(feed) }} and source_file in ({{ gone_files(feed) }});
+    insert into landing.unreadable_records by name
+    select current_unreadable.*
+    from landing.current_unreadable
+    where {{ is_of_feed(feed) }} and source_file in ({{ new_files(feed) }});
+    {% if has_rejects %}
+    insert into landing.unreadable_records by name
+    select
+        '{{ feed[0] }}' as area,
+        '{{ feed[1] }}' as feed,
+        substr(landing_rejects_scan.file_path, length(warehouse_state.raw_dir) + 2) as source_file,
+        landing_rejects.line,
+        lower(landing_rejects.error_type::varchar) as error,
+        landing_rejects.csv_line as record_text
+    from landing_rejects
+    inner join landing_rejects_scan using (scan_id, file_id)
+    cross join landing.warehouse_state
+    qualify row_number() over (
+        partition by landing_rejects_scan.file_path, landing_rejects.line_byte_position
+        order by landing_rejects.error_type::varchar
+    ) = 1;
+    {{ drop_rejects() }}
+    {% endif %}
+    insert into landing.landed_files by name
+    with counted as (
+        select source_file, count(*) as n_records
+        from (
+            select source_file from {{ loaded }}
+            union all
+            select source_file from landing.unreadable_records where {{ is_of_feed(feed) }}
+        ) as records
+        group by source_file
+    )
+
+    select
+        new_files.*,
+        coalesce(counted.n_records, 0) as n_records,
+        current_timestamp::timestamp as landed_at
+    from landing.new_files
+    left join counted using (source_file)
+    where {{ is_of_feed(feed) }} and source_file in ({{ new_files(feed) }});
+    delete from landing.new_files where {{ is_of_feed(feed) }};
+    delete from landing.gone_files where {{ is_of_feed(feed) }};
+{% endmacro %}
+
+
+{% macro drop_rejects() %}
+    drop table if exists landing_rejects;
+    drop table if exists landing_rejects_scan;
+{% endmacro %}
