@@ -12,3 +12,12 @@
             record_hash asc
     )
 {%- endmacro %}
+
+
+{# Key of a stay: a patient of a hospital, and the time of admission. #}
+{% macro patient_stay_key() -%}
+    {{ surrogate_key([
+        assigning_authority('patient_flow', 'hospital'), 'hospital_id',
+        assigning_authority('patient_flow', 'patient'), 'patient_id', 'admitted_at',
+    ]) }}
+{%- endmacro %}

@@ -1,4 +1,4 @@
--- A doctor is accepted when it has an identifier. Where one is described twice, the last stands.
+-- A doctor is accepted when it has an identifier. Where one is described twice, the last wins.
 {{ config(materialized='incremental_by_file', key=['doctor_id'], on_conflict='last') }}
 
 with doctors as (
@@ -8,7 +8,6 @@ with doctors as (
 parsed as (
     select
         doctors as raw,
-        unreadable_text,
         source_file,
         {{ parse_id('doctor_id') }} as doctor_id,
         nullif(trim(doctor_name), '') as doctor_name,
@@ -16,28 +15,19 @@ parsed as (
     from doctors
 ),
 
-judged as (
+validated as (
     select
         *,
         []::varchar[] as repairs,
-        {{ rejection([('doctor_id is null', 'missing_doctor_id')]) }} as rejection_reason
+        case
+            when raw.unreadable_text is not null then 'unreadable_line'
+            when doctor_id is null then 'missing_doctor_id'
+        end as rejection_reason
     from parsed
 ),
 
 final as (
-    select
-        doctor_id,
-        doctor_name,
-        specialty,
-        source_file,
-        {{ record_hash(['doctor_id', 'doctor_name', 'specialty']) }} as record_hash,
-        {{ record_hash(['doctor_id']) }} as key_hash,
-        repairs,
-        rejection_reason,
-        false as is_duplicate,
-        {{ rejected_record(['doctor_id', 'doctor_name', 'specialty', 'unreadable_text']) }}
-            as rejected_record
-    from judged
+    select * exclude (raw), {{ envelope() }} from validated
 )
 
 select * from final

@@ -5,74 +5,62 @@
     publishes=[{'key': ['patient_id']}],
 ) }}
 
-{% set area, feed = 'telehealth', 'patient_feedback' %}
-{% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
-{% set date_order = feed_option(area, feed, 'date_order', var('date_order')) %}
-{% set ratings = [
-    'provider_rating', 'ease_of_use_rating', 'audio_quality_rating', 'video_quality_rating',
-    'overall_satisfaction',
-] %}
-{% set typed_columns = [
-    'feedback_id', 'appointment_id', 'patient_id', 'provider_id', 'feedback_date',
-] + ratings + ['is_recommended', 'comment_text', 'recorded_at', 'repairs'] %}
-{% set outside = [] %}
-{% for rating in ratings %}
-    {% do outside.append((rating ~ ' not between 1 and 5', rating ~ '_outside_1_to_5')) %}
-{% endfor %}
+{% set options = feed_options('telehealth', 'patient_feedback') %}
 
 with feedback as (
-    select * from {{ landed(area, feed) }}
+    select * from {{ landed('telehealth', 'patient_feedback') }}
 ),
 
 parsed as (
     select
         feedback as raw,
-        unreadable_text,
         source_file,
         {{ parse_id('feedback_id') }} as feedback_id,
         {{ parse_id('appointment_id') }} as appointment_id,
         {{ parse_id('patient_id') }} as patient_id,
         {{ parse_id('provider_id') }} as provider_id,
-        {{ parse_date('feedback_date', date_order) }} as feedback_date,
-        {% for rating in ratings %}
-            {{ parse_number('feedback.' ~ rating, 4, decimal_mark) }} as {{ rating }},
-        {% endfor %}
+        {{ parse_date('feedback_date', options.date_order) }} as feedback_date,
+        {{ parse_number('feedback.provider_rating', 4, options.decimal_mark) }} as provider_rating,
+        {{ parse_number('feedback.ease_of_use_rating', 4, options.decimal_mark) }} as ease_of_use_rating,
+        {{ parse_number('feedback.audio_quality_rating', 4, options.decimal_mark) }} as audio_quality_rating,
+        {{ parse_number('feedback.video_quality_rating', 4, options.decimal_mark) }} as video_quality_rating,
+        {{ parse_number('feedback.overall_satisfaction', 4, options.decimal_mark) }} as overall_satisfaction,
         {{ parse_boolean('would_recommend') }} as is_recommended,
         {{ parse_text('comments') }} as comment_text,
-        {{ parse_timestamp('feedback.timestamp', date_order) }} as recorded_at
+        {{ parse_timestamp('feedback.timestamp', options.date_order) }} as recorded_at
     from feedback
 ),
 
-judged as (
+validated as (
     select
         *,
-        {{ repairs([
-            unread('ease_of_use_rating'),
-            unread('audio_quality_rating'),
-            unread('video_quality_rating'),
-            unread('is_recommended', 'would_recommend'),
-        ]) }} as repairs,
-        {{ rejection(
-            required(['feedback_id', 'appointment_id', 'patient_id', 'provider_id'])
-            + required(['feedback_date', 'provider_rating', 'overall_satisfaction'], 'unreadable')
-            + required([('timestamp', 'recorded_at')], 'unreadable') + outside
-        ) }} as rejection_reason
+        {% call repairs() -%}
+        {{ unread('ease_of_use_rating') }},
+        {{ unread('audio_quality_rating') }},
+        {{ unread('video_quality_rating') }},
+        {{ unread('is_recommended', 'would_recommend') }}
+        {%- endcall %} as repairs,
+        case
+            when raw.unreadable_text is not null then 'unreadable_line'
+            when feedback_id is null then 'missing_feedback_id'
+            when appointment_id is null then 'missing_appointment_id'
+            when patient_id is null then 'missing_patient_id'
+            when provider_id is null then 'missing_provider_id'
+            when feedback_date is null then {{ missing_or('unreadable', 'feedback_date') }}
+            when provider_rating is null then {{ missing_or('unreadable', 'provider_rating') }}
+            when overall_satisfaction is null then {{ missing_or('unreadable', 'overall_satisfaction') }}
+            when recorded_at is null then {{ missing_or('unreadable', 'timestamp') }}
+            when provider_rating not between 1 and 5 then 'provider_rating_outside_1_to_5'
+            when ease_of_use_rating not between 1 and 5 then 'ease_of_use_rating_outside_1_to_5'
+            when audio_quality_rating not between 1 and 5 then 'audio_quality_rating_outside_1_to_5'
+            when video_quality_rating not between 1 and 5 then 'video_quality_rating_outside_1_to_5'
+            when overall_satisfaction not between 1 and 5 then 'overall_satisfaction_outside_1_to_5'
+        end as rejection_reason
     from parsed
 ),
 
 final as (
-    select
-        {{ typed_columns | join(',\n        ') }},
-        source_file,
-        {{ record_hash(typed_columns) }} as record_hash,
-        {{ record_hash(['feedback_id']) }} as key_hash,
-        rejection_reason,
-        false as is_duplicate,
-        {{ rejected_record([
-            'feedback_id', 'appointment_id', 'patient_id', 'provider_id', 'feedback_date',
-        ] + ratings + ['would_recommend', 'comments', 'timestamp', 'unreadable_text']) }}
-            as rejected_record
-    from judged
+    select * exclude (raw), {{ envelope() }} from validated
 )
 
 select * from final

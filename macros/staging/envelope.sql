@@ -1,0 +1,62 @@
+{#
+    What every base model keeps beside the columns of its feed: hashes that tell records and keys
+    apart inside one warehouse, never as keys; whether a record is a duplicate; and the raw record
+    where it is rejected. Stands in a select from a CTE that has `raw`, `source_file`, the typed
+    columns, `repairs` and `rejection_reason`.
+
+    unhashed  further columns that depend on when a record came in, and not on what it says
+#}
+{% macro envelope(unhashed=[]) -%}
+    {%- set arrival = ['source_file', 'ingested_at', 'stream_position'] -%}
+    {%- set unhashed = ['raw', 'rejection_reason'] + arrival + unhashed -%}
+    hash(*columns(lambda name : name not in ('{{ unhashed | join("', '") }}'))) as record_hash,
+    {{ 'hash(' ~ config.get('key') | join(', ') ~ ')' if config.get('key') else 'record_hash' }} as key_hash,
+    false as is_duplicate,
+    case
+        when rejection_reason is not null
+            then json_merge_patch(to_json(raw), '{"source_file": null, "ingested_at": null}')::varchar
+    end as rejected_record
+{%- endmacro %}
+
+
+{#
+    The list of a record's repairs: the block that calls it names them, each a `case` that is null
+    where nothing was repaired. Most records have none, and a list is made for the others only.
+#}
+{% macro repairs() -%}
+    coalesce(string_split(nullif(concat_ws(' ',
+        {{ caller() }}
+    ), ''), ' '), [])::varchar[]
+{%- endmacro %}
+
+
+{# The repair of a column that is null though the source says something, which could not be read. #}
+{% macro unread(typed_column, raw_column=none, record='raw') -%}
+    {%- set raw_column = raw_column or typed_column -%}
+    case
+        when {{ typed_column }} is null and not {{ is_blank(record ~ '.' ~ raw_column) }}
+            then '{{ raw_column }}:set_null'
+    end
+{%- endmacro %}
+
+
+{# Why a field that a record must have is null: the source says nothing, or what it says is no use. #}
+{% macro missing_or(word, raw_column) -%}
+    case
+        when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
+        else '{{ word }}_{{ raw_column }}'
+    end
+{%- endmacro %}
+
+
+{# Whether an amount is negative, unless it is written as a credit and credits are allowed. #}
+{% macro is_refused_amount(amount, text) -%}
+    {{ amount }} < 0
+    {%- if var('allow_credit_amounts') %} and not {{ is_credit(text) }}{% endif %}
+{%- endmacro %}
+
+
+{# Joins a seed of spellings under its own name. #}
+{% macro known_by_spelling(column, seed) -%}
+    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(column) }} = {{ seed }}.spelling
+{%- endmacro %}
