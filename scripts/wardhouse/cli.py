@@ -11,6 +11,7 @@ from rich.table import Table
 
 from wardhouse.bench import hospital_command
 from wardhouse.bench_stream import stream_bench_command
+from wardhouse.commands.build import ANY_ARGUMENTS, build_command
 from wardhouse.compaction import compact_command
 from wardhouse.ingest import ingest_command
 from wardhouse.sample import sample_command
@@ -19,12 +20,13 @@ from wardhouse.stream import stream_command
 
 app = typer.Typer(
     name="wardhouse",
-    help="Companion of the dbt project: look before a build, see what was refused, make data.",
+    help="Companion of the dbt project: look before a build, build, see what was refused.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 console = Console()
+app.command("build", context_settings=ANY_ARGUMENTS)(build_command)
 app.command("sample")(sample_command)
 app.command("ingest")(ingest_command)
 app.command("stream")(stream_command)
