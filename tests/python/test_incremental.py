@@ -22,7 +22,13 @@ OF_BUILDS = re.compile(
     r"|quality\.(builds|node_runs|row_counts|row_count_anomalies|alerts|alert_metrics.*)"
 )
 # The hospital's part of the graph, which every area shares in kind.
-HOSPITAL = ("+path:models/**/hospital", "+dim_date", "+dim_patient", "+quarantine", "+feed_reconciliation")
+HOSPITAL = (
+    "+path:models/**/hospital",
+    "+dim_date",
+    "+dim_patient",
+    "+quarantine",
+    "+feed_reconciliation",
+)
 # Contents are compared here; that the data tests hold is asked elsewhere.
 UNTESTED = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 BUILD = (*UNTESTED, *HOSPITAL)

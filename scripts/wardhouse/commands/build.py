@@ -27,7 +27,16 @@ BUILT = ("model", "seed", "snapshot")
 FAILED = ("error", "fail", "runtime error", "partial success")
 # What the ending says, and dbt would say before it.
 SAID_AT_THE_END = re.compile(r"Log\w+Result|RunResult\w+|MainEncounteredError|MainStackTrace")
-HOOKS = {"start": "landing the raw files", "end": "recording the build"}
+SUMMARY = (
+    ("seed built", "seeds built"),
+    ("snapshot built", "snapshots built"),
+    ("model built", "models built"),
+    ("test passed", "tests passed"),
+    ("unit test passed", "unit tests passed"),
+    ("warned", "warned"),
+    ("skipped", "skipped"),
+    ("failed", "failed"),
+)
 ROWS_SHOWN = 5
 WIDE = 6  # columns; with more, each row that fails becomes a column
 PLAIN_WIDTH = 100
@@ -61,7 +70,7 @@ def build_command(
     outcome = invoke(console, dbt_speaks, dbt_arguments(project_dir, context.args, unit_tests))
     if outcome.exception:
         fail(reason(outcome.exception), 2)
-    results = [done for done in outcome.result.results if done.node.resource_type != "operation"]
+    results = outcome.result.results
     for done in results:
         print_problem(console, done)
     if not dbt_speaks:
@@ -170,7 +179,8 @@ class Progress:
         name, level = event.info.name, event.info.level
         if name == "LogHookStartLine":
             is_start = ".on-run-start." in event.data.statement
-            self._bar.update(self._task, description=HOOKS["start" if is_start else "end"])
+            at_work = "landing the raw files" if is_start else "recording the build"
+            self._bar.update(self._task, description=at_work)
         elif name == "LogStartLine":
             line = event.data
             self._bar.update(
@@ -273,14 +283,19 @@ def summary(results: list[Any], seconds: float) -> str:
     counts: Counter[str] = Counter()
     for done in results:
         status, kind = str(done.status), str(done.node.resource_type)
-        if status in FAILED:
+        if status == "pass":
+            counts[f"{kind.replace('_', ' ')} passed"] += 1
+        elif status == "success" and kind in BUILT:
+            counts[f"{kind} built"] += 1
+        elif status in FAILED:
             counts["failed"] += 1
         elif status in ("skipped", "warn"):
-            counts[{"warn": "warned"}.get(status, status)] += 1
-        elif kind in BUILT or status == "pass":
-            counts["tables and views built" if kind in BUILT else "tests passed"] += 1
-    order = ("tables and views built", "tests passed", "warned", "skipped", "failed")
-    told = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+            counts[status.replace("warn", "warned")] += 1
+    told = ", ".join(
+        f"{counts[name]} {many if counts[name] > 1 else name}"
+        for name, many in SUMMARY
+        if counts[name]
+    )
     return f"{told or 'Nothing to build'} in {seconds:.1f} s"
 
 
