@@ -201,7 +201,7 @@ class Progress:
         self._bar.advance(self._task)
         if node.node_status in (*FAILED, "warn"):
             style = "yellow" if node.node_status == "warn" else "red"
-            self._console.print(f"{node.node_status} in {node.node_name}", style=style)
+            self._console.print(f"{node.node_status} in {escape(node.node_name)}", style=style)
         elif not self._console.is_terminal and node.resource_type in BUILT:
             place = f"{node.node_relation.schema}.{node.node_relation.alias}"
             self._console.print(f"{node.node_status:8} {node.materialized:12} {place}")
@@ -243,6 +243,8 @@ def print_problem(console: Console, done: Any) -> None:
     if done.node.resource_type == "test" and status in ("fail", "warn"):
         console.print(f"  {done.failures} rows, the first of them:")
         console.print(Padding(failing_rows(done.node.compiled_code), (0, 0, 0, 4), expand=False))
+    elif done.node.resource_type == "unit_test":  # its message is a table
+        console.print(escape(done.message), soft_wrap=True)
     else:
         console.print(f"  {escape(plain_message(done.message))}", soft_wrap=True)
     if done.node.compiled_path:
