@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 COMMANDS = {
+    "build": "build:app",
     "inspect": "inspect:inspect_command",
     "quarantine": "quality:quarantine_command",
     "alerts": "quality:alerts_command",
@@ -47,7 +48,7 @@ app = typer.Typer(name="wardhouse", cls=_Commands, no_args_is_help=True, **PLAIN
 
 @app.callback()
 def wardhouse() -> None:
-    """Companion of the dbt project: look before a build, see what was refused, make data."""
+    """Companion of the dbt project: look before a build, build, see what was refused, make data."""
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt_common.exceptions import DbtRuntimeError
 
 
 def _land(request: str, landed: str, surveyed: str) -> str:
@@ -18,7 +19,25 @@ def _make_folder(path: str) -> str:
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land` (JSON texts to one) and `wardhouse_make_folder` (path to path)."""
+    """Registers `wardhouse_land` (JSON texts to one) and `wardhouse_make_folder` (path to path).
+
+    Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
+    """
+
+    def initialize(self, plugin_config):
+        """Refuse to open a database with wrong or missing settings, in one line.
+
+        Parameters
+        ----------
+        plugin_config
+            The plugin's options in profiles.yml.
+        """
+        from wardhouse.settings import SettingError, check_connection
+
+        try:
+            check_connection(plugin_config.get("is_production", False))
+        except SettingError as error:
+            raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn):
         """Add the functions to a new connection.

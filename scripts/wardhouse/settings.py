@@ -1,13 +1,29 @@
-"""The only reader of the environment: every WARDHOUSE_* variable that Python knows."""
+"""Settings from the environment: the only reader of WARDHOUSE_* variables.
+
+A function per setting gives its value, and raises a SettingError that says cause and cure in one
+line. Relative paths begin in the project's folder, as dbt takes them.
+"""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-DATABASE = "WARDHOUSE_DB"
-RAW_DIR = "WARDHOUSE_RAW_DIR"
-AREAS = "WARDHOUSE_AREAS"
+from wardhouse.project import SAMPLE
+
 ALERT_OUTBOX = "WARDHOUSE_ALERT_OUTBOX"
+RAW_DIR = "WARDHOUSE_RAW_DIR"
+REQUIRED_IN_PRODUCTION = (
+    "WARDHOUSE_DB",
+    "WARDHOUSE_RAW_DIR",
+    "WARDHOUSE_EXPORT_DIR",
+    "WARDHOUSE_MEMORY",
+)
+
+
+class SettingError(Exception):
+    """A setting that is wrong or missing; its text is cause and cure in one line."""
 
 
 def environment() -> Mapping[str, str]:
@@ -21,13 +37,116 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def database() -> Path:
-    """Return the warehouse's DuckDB file; `wardhouse.duckdb` by default."""
-    return Path(os.environ.get(DATABASE) or "wardhouse.duckdb")
+    """Return the warehouse's DuckDB file (`WARDHOUSE_DB`, default `wardhouse.duckdb`).
+
+    Raises
+    ------
+    SettingError
+        Where the folder that shall hold it does not exist.
+    """
+    path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
+    if not path.parent.is_dir():
+        raise SettingError(
+            f"the folder of WARDHOUSE_DB, {path.parent}, does not exist: create it, or name another"
+        )
+    return path
 
 
-def areas() -> set[str]:
-    """Return the areas that are chosen; none where every area with a folder is built."""
-    return {name.strip() for name in os.environ.get(AREAS, "").split(",")} - {""}
+def raw_directory() -> Path:
+    """Return the directory of raw files (`WARDHOUSE_RAW_DIR`, default the shipped sample).
+
+    Raises
+    ------
+    SettingError
+        Where it is no directory.
+    """
+    path = Path(os.environ.get("WARDHOUSE_RAW_DIR", SAMPLE))
+    if not path.is_dir():
+        raise SettingError(
+            f"WARDHOUSE_RAW_DIR is {path}, which is no directory: name one with a folder per area"
+        )
+    return path
+
+
+def areas(known: list[str] | None = None) -> list[str]:
+    """Return the areas chosen (`WARDHOUSE_AREAS`, separated by commas; default none: all found).
+
+    Parameters
+    ----------
+    known
+        Areas of the project, to hold them against; by default they are not.
+
+    Raises
+    ------
+    SettingError
+        Where one is not known.
+    """
+    chosen = {name.strip() for name in os.environ.get("WARDHOUSE_AREAS", "").split(",")} - {""}
+    if known and (unknown := sorted(chosen - set(known))):
+        raise SettingError(
+            f"WARDHOUSE_AREAS names {', '.join(unknown)}: choose from {', '.join(known)}"
+        )
+    return sorted(chosen)
+
+
+def threads() -> int:
+    """Return how many models dbt builds at once (`WARDHOUSE_THREADS`, default 1).
+
+    Raises
+    ------
+    SettingError
+        Where it is no whole number above zero.
+    """
+    value = os.environ.get("WARDHOUSE_THREADS", "1")
+    if not value.isdecimal() or int(value) < 1:
+        raise SettingError(
+            f"WARDHOUSE_THREADS is '{value}': give a whole number above 0, such as 1"
+        )
+    return int(value)
+
+
+def memory() -> str:
+    """Return DuckDB's memory (`WARDHOUSE_MEMORY`, default `2GB`).
+
+    Raises
+    ------
+    SettingError
+        Where DuckDB cannot read it.
+    """
+    import duckdb
+
+    value = os.environ.get("WARDHOUSE_MEMORY", "2GB")
+    try:
+        duckdb.connect(config={"memory_limit": value}).close()
+    except duckdb.Error as error:
+        raise SettingError(f"WARDHOUSE_MEMORY is '{value}': give a size, such as 2GB") from error
+    return value
+
+
+def check_connection(is_production: bool) -> None:
+    """Check what a connection to the warehouse needs, before it is opened.
+
+    Parameters
+    ----------
+    is_production
+        Whether the target is `prod`: it takes no default, and never the shipped sample.
+
+    Raises
+    ------
+    SettingError
+        The first setting that is wrong, or all that are missing.
+    """
+    if is_production:
+        if missing := [name for name in REQUIRED_IN_PRODUCTION if not os.environ.get(name)]:
+            raise SettingError(f"target prod takes no default: set {', '.join(missing)}")
+        if raw_directory().resolve() == SAMPLE:
+            raise SettingError(
+                "target prod does not build the shipped sample: set WARDHOUSE_RAW_DIR to your "
+                "own files, or take target dev"
+            )
+    threads()
+    memory()
+    database()
 
 
 def alert_outbox() -> Path:
@@ -43,3 +162,8 @@ def cache_folder() -> Path:
 def use_raw_dir(raw_dir: Path) -> None:
     """Let the builds of this process read a raw directory."""
     os.environ[RAW_DIR] = str(raw_dir.resolve())
+
+
+def dbt_target() -> str | None:
+    """Return the target that dbt takes where none is named (`DBT_TARGET`)."""
+    return os.environ.get("DBT_TARGET")

@@ -15,7 +15,8 @@ FLOORS = (
     {"publish", "quality", "areas"},
     {"landing", "streaming", "synthetic", "ml"},
     {"dbt_plugin", "private_files"},
-    {"project", "settings"},
+    {"settings"},
+    {"project"},
 )
 # dbt's own way into the landing.
 DOORS = {("dbt_plugin", "landing")}

@@ -27,10 +27,9 @@ def quarantine_command(
     """List the records that were refused and why, or export them as CSV."""
     from wardhouse.quality.quarantine import read_quarantine
 
-    path = settings.database()
     try:
-        counts, records = read_quarantine(path, area, feed, limit, out)
-    except OSError as error:
+        counts, records = read_quarantine(settings.database(), area, feed, limit, out)
+    except (OSError, settings.SettingError) as error:
         _fail(str(error))
     reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
     for row in counts:
@@ -78,7 +77,7 @@ def alerts_command(
             with open_outbox(settings.alert_outbox()) as outbox:
                 deliveries = deliver(alerts, channels, outbox, attempts, pause, deadline)
                 waiting = {name: kept for name, kept in outbox.pending.items() if kept}
-    except (AlertError, OSError) as error:
+    except (AlertError, OSError, settings.SettingError) as error:
         Console(stderr=True).print(escape(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(3) from error
     for delivery in deliveries:
