@@ -34,7 +34,7 @@
             max(value) filter (component = 'calibration' and feature = 'intercept') as shift,
             max(value) filter (component = 'baseline' and level is null) as baseline,
             max(text) filter (feature = 'held_out_from')::date as held_out_from,
-            coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
+            {{ fit_is_reliable() }} as is_reliable
         from {{ ref(fit) }}
     ) as fitted
 {% endmacro %}

@@ -41,9 +41,9 @@ def one_thread():
 
 
 def macros(name: str):
-    """Render the macros of a file; a model's name is the table's."""
+    """Render a file's macros, which may call those on verdicts; a model's name is the table's."""
     environment = Environment(extensions=["jinja2.ext.do"])
-    source = (MACROS / f"{name}.sql").read_text()
+    source = "".join((MACROS / f"{file}.sql").read_text() for file in ("fit_summary", name))
     return environment.from_string(source, globals={"ref": lambda model: model}).module
 
 

@@ -15,7 +15,7 @@ fitted as (
     select
         max(value) filter (component = 'weight' and feature = 'provider') as provider_weight,
         max(value) filter (component = 'weight' and feature = 'need') as need_weight,
-        coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
+        {{ fit_is_reliable() }} as is_reliable
     from {{ ref('provider_match_fit') }}
 ),
 
