@@ -22,6 +22,12 @@
 {% endmacro %}
 
 
+{# Whether the one fit that is read beat its baseline; a fit that says nothing did not. #}
+{% macro fit_is_reliable() -%}
+    coalesce(max(value) filter (feature = 'is_reliable') = 1, false)
+{%- endmacro %}
+
+
 {# The telehealth fits, with the names of their scores. #}
 {% macro telehealth_fits() %}
     {{ return([
