@@ -7,7 +7,9 @@ from wardhouse.landing.rules import reading_rules
 
 FEED = ("clinic", "visits")
 MACROS = """
-{% macro parse_day(column) %}{{ return(adapter.dispatch('parse_day', 'clinic')(column)) }}{% endmacro %}
+{% macro parse_day(column) %}
+    {{ return(adapter.dispatch('parse_day', 'clinic')(column)) }}
+{% endmacro %}
 
 {% macro duckdb__parse_day(column) -%}
     {{ clean(column) }} between {{ var('first_day') }} and {{ var("last_day") }}
@@ -28,7 +30,9 @@ def project(tmp_path):
     (tmp_path / "macros" / "deep" / "load.sql").write_text(
         LOADING + "{% macro settle() %}keep the last{% endmacro %}"
     )
-    (tmp_path / "dbt_project.yml").write_text("name: x\nvars: {first_day: 1, last_day: 9, top_n: 5}")
+    (tmp_path / "dbt_project.yml").write_text(
+        "name: x\nvars: {first_day: 1, last_day: 9, top_n: 5}"
+    )
     return tmp_path
 
 
