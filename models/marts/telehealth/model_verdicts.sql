@@ -1,7 +1,7 @@
 -- What can be told in advance, and what cannot: each model against its baseline out of time, in
 -- words. An area without data has nothing to say.
 with fits as (
-    {{ fit_summary(telehealth_fits()) }}
+    {{ fit_summary(areas()['telehealth']['fits']) }}
 ),
 
 statements as (
