@@ -13,10 +13,10 @@ feedback as (
 
 patients as (
     select
-        doctors.provider_id as doctor,
+        doctors.provider_id as doctor_id,
         coalesce(doctors.specialty, 'Unknown') as specialty,
         care.patient_key,
-        feedback.patient_key as answering_patient_key
+        feedback.patient_key as answering_key
     from care
     -- provider_key and patient_key are unique on the right.
     inner join doctors on care.provider_key = doctors.provider_key
@@ -24,16 +24,20 @@ patients as (
 ),
 
 grouped as (
-    unpivot patients on doctor, specialty into name coverage_level value coverage_group
+    select 'doctor' as coverage_level, doctor_id as coverage_group, patient_key, answering_key
+    from patients
+    union all
+    -- Several doctors of a specialty may have treated one patient, who counts once.
+    select distinct 'specialty' as coverage_level, specialty, patient_key, answering_key
+    from patients
 ),
 
--- Several doctors of a specialty may have treated one patient, who counts once.
 counted as (
     select
         coverage_level,
         coverage_group,
-        count(distinct patient_key) as n_patients,
-        count(distinct answering_patient_key) as n_patients_with_feedback
+        count(*) as n_patients,
+        count(answering_key) as n_patients_with_feedback
     from grouped
     group by coverage_level, coverage_group
 ),
