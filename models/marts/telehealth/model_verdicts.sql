@@ -26,7 +26,7 @@ final as (
             else statements.verdict_otherwise
         end as verdict
     from statements
-    -- One row per task on either side.
+    -- task is unique on the right.
     inner join fits on statements.task = fits.task and fits.n_fitted > 0
 )
 
