@@ -5,10 +5,10 @@ READY := $(VENV)/.ready
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint docs bench clean
+.PHONY: help build test test-system lint docs bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -23,14 +23,17 @@ $(READY): requirements.lock pyproject.toml
 build: $(READY) ## build the warehouse on the shipped sample (or WARDHOUSE_RAW_DIR), print the top doctors
 	@$(BIN)/dbt build
 
-test: $(READY) lint ## run every test: lint, and pytest with the dbt build and its data and unit tests
+test: $(READY) lint ## lint, and pytest with the sample's data and unit tests and every area's figures
 	@$(BIN)/pytest
+
+test-system: $(READY) ## what runs whole processes and long: chaos, brokers, benchmarks, long chains
+	@$(BIN)/pytest -m system
 
 lint: $(READY) ## check style: ruff, sqlfluff, yamllint
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	@$(BIN)/python tests/lint_sql.py lint --processes 2 --disable-progress-bar models tests
 
 docs: $(READY) ## write the documentation as one page, target/static_index.html
 	@$(BIN)/dbt docs generate --static

@@ -8,20 +8,19 @@ import sys
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import typer
+from builds import PROJECT
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 from wardhouse import sample, sample_population
 from wardhouse.sample_dirt import DOCTORS, FEEDBACK, KINDS, TREATMENTS, Dirt
 
-ROOT = Path(__file__).parents[2]
 CLEAN = Dirt().scaled(0)
 
 # How each kind shows in its feed, as a whole line.
@@ -165,8 +164,8 @@ def larger(tmp_path_factory):
 
 
 def test_shipped_sample_is_what_the_generator_writes(default):
-    assert files(ROOT / "seeds/sample/hospital") == files(default.raw_dir)
-    assert files(ROOT / "tests/truth/hospital") == files(default.truth_dir)
+    assert files(PROJECT / "seeds/sample/hospital") == files(default.raw_dir)
+    assert files(PROJECT / "tests/truth/hospital") == files(default.truth_dir)
 
 
 def test_shipped_sample_is_small(default):

@@ -22,7 +22,7 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from conftest import PROJECT, Outcome, shared_data
+from builds import PROJECT, SAMPLE, Outcome, shared_data
 from typer.testing import CliRunner
 from wardhouse import alerts as telling
 from wardhouse.cli import app
@@ -56,7 +56,7 @@ def real(dbt, telemedicine_raw, tmp_path_factory) -> Outcome:
 def hospital(dbt, tmp_path_factory) -> Outcome:
     """Return the sample's hospital alone, as of now."""
     place = tmp_path_factory.mktemp("hospital_alerts")
-    outcome = dbt(PROJECT / "seeds" / "sample", place, *BUILD, areas="hospital")
+    outcome = dbt(SAMPLE, place, *BUILD, areas="hospital")
     assert outcome.success, outcome.message
     return outcome
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import shared_data
+from builds import shared_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -17,6 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from wardhouse import telehealth_models as models
 from wardhouse.sample_telehealth import generate_telehealth
 from wardhouse.sample_telehealth_dirt import TelehealthDirt
+
+pytestmark = pytest.mark.long
 
 RUN = (
     *("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),

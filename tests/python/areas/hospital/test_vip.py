@@ -6,13 +6,15 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT
+from builds import PROJECT, SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from wardhouse.sample import generate_hospital
 from wardhouse.statistics import compare_doctors, holm
 from wardhouse.vip import FEATURES, NON_VIP, VIP, fit_vip
+
+pytestmark = pytest.mark.long
 
 SETTINGS = {"seed": 42, "max_rows": 200_000, "silhouette_sample": 5000}
 BUILD = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
@@ -255,7 +257,7 @@ def test_hospitals_with_too_little_to_learn_from_are_built(
 
 def test_the_fit_is_the_same_to_the_byte_in_every_build_and_order(dbt, tmp_path, sample):
     raw = tmp_path / "raw"
-    shutil.copytree(PROJECT / "seeds" / "sample", raw)
+    shutil.copytree(SAMPLE, raw)
     treatments = raw / "hospital" / "patients_data_with_doctor.csv"
     header, *lines = treatments.read_bytes().splitlines(keepends=True)
     random.Random(11).shuffle(lines)
