@@ -174,14 +174,14 @@ def test_a_duplicate_takes_the_place_of_the_first_whose_file_disappears(clinic):
 
 
 def test_a_conflict_appears_and_disappears_with_its_file(clinic):
-    query = "select count(*) from core.fct_visits where visit_id = 'V100'"
+    query = "select count(*) from core.fct_visits where visit_id = 'V101'"
     before = contents(clinic.database)
-    added = write(clinic.visits / "z.csv", "V100,P1,Ward 1,1,")
+    added = write(clinic.visits / "z.csv", "V101,P1,Ward 1,1,")
     outcome = clinic.build_as_clean()
     assert outcome.query(query) == [(0,)]
     assert outcome.query(
         f"select count(*) from staging.{BASE} where rejection_reason = 'conflicting_visit_id' "
-        "and rejected_record like '%V100%'"
+        "and rejected_record like '%V101%'"
     ) == [(2,)]
     added.unlink()
     outcome = clinic.build()

@@ -584,7 +584,8 @@ def stream_telehealth(place: str) -> None:
 def test_two_streams_feed_one_database(warehouse):
     log = warehouse.place / "telehealth.log"
     program = f"from test_stream import *; stream_telehealth({str(warehouse.place)!r})"
-    path = f"{PROJECT / 'scripts'}:{PROJECT / 'tests' / 'python'}"
+    here = Path(__file__).parent
+    path = f"{PROJECT / 'scripts'}:{here.parent}:{here}"
     with log.open("wb") as output:
         other = subprocess.Popen(
             [sys.executable, "-c", program],

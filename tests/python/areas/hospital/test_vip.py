@@ -255,6 +255,7 @@ def test_hospitals_with_too_little_to_learn_from_are_built(
     ]
 
 
+@pytest.mark.system
 def test_the_fit_is_the_same_to_the_byte_in_every_build_and_order(dbt, tmp_path, sample):
     raw = tmp_path / "raw"
     shutil.copytree(SAMPLE, raw)

@@ -335,6 +335,7 @@ def test_timeline_equals_an_independent_recomputation(built, events):
     assert expected.is_consistent_with_log.isna().any()
 
 
+@pytest.mark.system
 def test_order_of_arrival_and_steps_of_building_change_nothing(dbt, built, lines, tmp_path):
     shuffled = [lines[0][place] for place in np.random.default_rng(3).permutation(len(lines[0]))]
     outcome = dbt(
