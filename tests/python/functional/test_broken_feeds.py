@@ -9,11 +9,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
+from builds import areas_of
+
+pytestmark = pytest.mark.long
 
 TREATMENTS, DOCTORS, FEEDBACK = "patients_data_with_doctor", "doctors_info", "patient_feedback"
 TREATMENT_COLUMNS = (
@@ -56,7 +60,6 @@ MODELS = (
     *(*BUILD, "path:models/staging/hospital"),
     *("quarantine", "feed_reconciliation", "undeclared_columns"),
 )
-OTHER_AREAS = (*BUILD, "path:models/staging/telehealth", "path:models/staging/patient_flow")
 HOSTILE = (
     "'; drop table x; --",
     '"; drop schema staging cascade; --',
@@ -108,10 +111,11 @@ def raw_dir(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dbt(dbt, built_elsewhere, tmp_path_factory):
+def dbt(dbt, manifest, built_elsewhere, tmp_path_factory):
     """Return a function that builds in a database where the areas without a file are built."""
     raw_dir = write_feeds(tmp_path_factory.mktemp("clean"))
-    return partial(dbt, start=built_elsewhere("elsewhere_staged", dbt, raw_dir, *OTHER_AREAS))
+    others = (f"path:models/staging/{area}" for area in areas_of(manifest) if area != "hospital")
+    return partial(dbt, start=built_elsewhere("elsewhere_staged", dbt, raw_dir, *BUILD, *others))
 
 
 def file_of(raw_dir: Path, feed: str) -> Path:
@@ -231,21 +235,21 @@ STOPS: dict[str, tuple[Callable[[bytes, str], bytes | None], tuple[str, ...], st
 }
 
 
-@pytest.mark.parametrize(
-    ("feed", "breakage"), [(feed, name) for name, case in STOPS.items() for feed in case[1]]
-)
-def test_unreadable_file_stops_the_build_and_is_named(
-    dbt, raw_dir, tmp_path, capfd, feed, breakage
-):
-    spoil, _, words = STOPS[breakage]
-    path = file_of(raw_dir, feed)
-    content = spoil(path.read_bytes(), feed)
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
+@pytest.mark.parametrize("breakage", STOPS)
+def test_unreadable_files_stop_the_build_and_are_named(dbt, raw_dir, tmp_path, capfd, breakage):
+    spoil, feeds, words = STOPS[breakage]
+    paths = [file_of(raw_dir, feed) for feed in feeds]
+    for path, feed in zip(paths, feeds, strict=True):
+        content = spoil(path.read_bytes(), feed)
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
     outcome = run(dbt, raw_dir, tmp_path)
-    path.unlink(missing_ok=True)  # pytest keeps its directories
-    check_named_error(outcome, capfd, f"hospital.{feed}: ", f"hospital/{feed}", words)
+    for path in paths:
+        path.unlink(missing_ok=True)  # pytest keeps its directories
+    named = [f"hospital.{feed}: " for feed in feeds]
+    check_named_error(outcome, capfd, *named, *(f"hospital/{feed}" for feed in feeds))
+    assert outcome.message.count(words) >= len(feeds), outcome.message
 
 
 def test_every_broken_feed_is_named_in_one_message(dbt, raw_dir, tmp_path, capfd):
@@ -707,15 +711,24 @@ FORMS: dict[str, tuple[str, dict[str, str | bytes], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_same_records_in_another_form_give_the_same_rows(dbt, raw_dir, tmp_path, name):
-    feed, files, options = FORMS[name]
-    file_of(raw_dir, feed).unlink()
-    for place, content in files.items():
-        write(raw_dir, place, "", content)
-    if options:
+# Of each feed one form: they are read together.
+ROUNDS = list(
+    zip_longest(*([name for name, form in FORMS.items() if form[0] == feed] for feed in RECORDS))
+)
+
+
+@pytest.mark.parametrize("names", ROUNDS, ids=lambda names: ", ".join(filter(None, names)))
+def test_same_records_in_another_form_give_the_same_rows(dbt, raw_dir, tmp_path, names):
+    forms = [FORMS[name] for name in names if name]
+    for feed, files, _ in forms:
+        file_of(raw_dir, feed).unlink()
+        for place, content in files.items():
+            write(raw_dir, place, "", content)
+    if options := [line for _, _, lines in forms for line in lines]:
         write_options(raw_dir, *options)
-    check_same_rows(run(dbt, raw_dir, tmp_path), raw_dir, feed)
+    outcome = run(dbt, raw_dir, tmp_path)
+    for feed, _, _ in forms:
+        check_same_rows(outcome, raw_dir, feed)
 
 
 def test_parquet_files_of_several_types_give_the_same_rows(dbt, raw_dir, tmp_path):

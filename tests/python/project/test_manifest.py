@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 import pytest
-from conftest import PROJECT
+from builds import PROJECT
 from jinja2 import Environment
+
+pytestmark = pytest.mark.long
 
 OURS = "wardhouse"
 AREAS = ("hospital", "telehealth", "patient_flow", "growth", "engagement")

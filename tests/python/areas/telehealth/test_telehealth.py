@@ -7,8 +7,10 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import shared_data
+from builds import shared_data
 from scipy import stats
+
+pytestmark = pytest.mark.long
 
 FEEDS = ("appointment_logs", "patient_feedback", "patients", "providers")
 

@@ -24,9 +24,11 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from conftest import PROJECT, Outcome, shared_data
+from builds import PROJECT, SAMPLE, Outcome, shared_data
 from typer.testing import CliRunner
-from wardhouse.cli import app
+from wardhouse.cli import (
+    app,
+)
 from wardhouse.quality import alert_channels
 from wardhouse.quality import alerts as telling
 
@@ -59,7 +61,7 @@ def real(dbt, telemedicine_raw, tmp_path_factory) -> Outcome:
 def hospital(dbt, tmp_path_factory) -> Outcome:
     """Return the sample's hospital alone, as of now."""
     place = tmp_path_factory.mktemp("hospital_alerts")
-    outcome = dbt(PROJECT / "seeds" / "sample", place, *BUILD, areas="hospital")
+    outcome = dbt(SAMPLE, place, *BUILD, areas="hospital")
     assert outcome.success, outcome.message
     return outcome
 

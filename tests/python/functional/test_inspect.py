@@ -5,9 +5,11 @@ import json
 
 import duckdb
 import pytest
-from conftest import PROJECT, shared_data
+from builds import SAMPLE, shared_data
 from typer.testing import CliRunner
-from wardhouse.cli import app
+from wardhouse.cli import (
+    app,
+)
 
 DOCTORS = "doctor_id,doctor_name,specialty\nD1,Ann,Surgery\nD2,Bob,\n"
 TREATMENTS = (
@@ -50,13 +52,13 @@ def built(dbt, tmp_path_factory):
         *("build", "--exclude-resource-types", "test", "unit_test"),
         *("--select", "+quarantine", "+feed_reconciliation"),
     )
-    outcome = dbt(PROJECT / "seeds" / "sample", tmp_path_factory.mktemp("built"), *models)
+    outcome = dbt(SAMPLE, tmp_path_factory.mktemp("built"), *models)
     assert outcome.success, outcome.message
     return outcome
 
 
 def test_inspect_shows_files_mapping_and_rows_of_the_sample():
-    code, output = wardhouse("inspect", PROJECT / "seeds" / "sample")
+    code, output = wardhouse("inspect", SAMPLE)
     assert code == 0
     for feed in ("doctors_info", "patient_feedback", "patients_data_with_doctor"):
         assert f"hospital.{feed}" in output

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import PROJECT
+from builds import PROJECT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds

@@ -18,10 +18,12 @@ import duckdb
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from builds import PROJECT, SAMPLE
 from confluent_kafka import Producer, TopicPartition
-from conftest import PROJECT
 from typer.testing import CliRunner
-from wardhouse.cli import app
+from wardhouse.cli import (
+    app,
+)
 from wardhouse.streaming.batches import (
     ContinuedError,
     StreamError,
@@ -649,7 +651,7 @@ def test_wrong_options_are_said(tmp_path, monkeypatch, options, message):
 
 def test_the_shipped_sample_is_never_landed_in():
     with pytest.raises(StreamError, match="shipped sample"):
-        feed_folder(PROJECT / "seeds" / "sample", FEED)
+        feed_folder(SAMPLE, FEED)
 
 
 def test_unwritable_folder_is_said(tmp_path):

@@ -1,16 +1,17 @@
 """Benchmarks measure what they say: contenders do the same work, a stream's figures are exact."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 import pytest
+from builds import PROJECT, SAMPLE
 from wardhouse.bench.hospital import (
     CONTENDERS,
     Bench,
     as_markdown,
     check_agreement,
     ratios,
+    read_answer,
     run_contenders,
 )
 from wardhouse.bench.measure import ContenderError, Measurement, run_measured
@@ -20,7 +21,20 @@ from wardhouse.bench.stream_latency import measure_latency, read_latency
 from wardhouse.bench.stream_place import StreamBench
 from wardhouse.bench.stream_rate import Rates, measure_ingest
 
-PROJECT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.long
+
+SCRIPTS = [name for name in CONTENDERS if not name.startswith("dbt")]
+
+
+def test_every_script_agrees_with_the_sample_that_is_built(sample, tmp_path):
+    (tmp_path / "raw").symlink_to(SAMPLE, target_is_directory=True)
+    bench = Bench(tmp_path, PROJECT, treatments=1000, seed=20250101)
+    measurements = run_contenders(bench, SCRIPTS)
+    assert len(measurements) == 3
+    built = Measurement("sample", 1, 1, 1, read_answer(sample.database))
+    assert "sample" in check_agreement([built, *measurements])
+    assert built.answer["n_accepted"] == 987
+    assert all(found.cpu > 0 and found.wall > 0 and found.peak > 10 for found in measurements)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +45,7 @@ def measurements(tmp_path_factory) -> list[Measurement]:
     return run_contenders(bench, names)
 
 
+@pytest.mark.system
 def test_all_contenders_agree(measurements):
     sentence = check_agreement(measurements)
     for found in measurements:
@@ -41,6 +56,7 @@ def test_all_contenders_agree(measurements):
         assert found.answer["n_accepted"] == 1974
 
 
+@pytest.mark.system
 def test_every_contender_was_measured(measurements):
     assert all(found.cpu > 0 and found.wall > 0 and found.peak > 10 for found in measurements)
     assert "dbt_append / dbt_append_full" in dict(ratios(measurements))
@@ -108,6 +124,7 @@ def test_stream_is_measured_against_a_bare_consumer_and_live(kafka_broker, strea
     ]
 
 
+@pytest.mark.system
 def test_cost_of_cycles_is_measured_on_a_built_history(stream_bench):
     history = measure_history(stream_bench, 1000, str)
     assert len(history.cpu) == len(history.wall) == 1

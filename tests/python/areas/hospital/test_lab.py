@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-from conftest import shared_data
+from builds import shared_data
 
 TOP_FIVE = [
     ("D039", "Medical sales representative", "160905.05", "2.94"),

@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import typer
+from builds import PROJECT
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
@@ -23,7 +23,6 @@ from wardhouse.areas.hospital.dirt import DOCTORS, FEEDBACK, KINDS, TREATMENTS, 
 from wardhouse.commands.sample import sample_command
 from wardhouse.synthetic import writer
 
-ROOT = Path(__file__).parents[2]
 CLEAN = Dirt().scaled(0)
 
 # How each kind shows in its feed, as a whole line.
@@ -167,8 +166,8 @@ def larger(tmp_path_factory):
 
 
 def test_shipped_sample_is_what_the_generator_writes(default):
-    assert files(ROOT / "seeds/sample/hospital") == files(default.raw_dir)
-    assert files(ROOT / "tests/truth/hospital") == files(default.truth_dir)
+    assert files(PROJECT / "seeds/sample/hospital") == files(default.raw_dir)
+    assert files(PROJECT / "tests/truth/hospital") == files(default.truth_dir)
 
 
 def test_shipped_sample_is_small(default):

@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT, shared_data
+from builds import PROJECT, SAMPLE, shared_data
+
+pytestmark = pytest.mark.long
 
 TYPES = {
     "appointment_scheduled": "Appointment Scheduled",
@@ -170,7 +172,7 @@ def raw_directory(place, *files: list[str]):
     """Make a raw directory of the sample's telehealth, with files of events."""
     folder = place / "raw" / "telehealth"
     ours = shutil.ignore_patterns("appointment_events*")
-    shutil.copytree(PROJECT / "seeds/sample/telehealth", folder, dirs_exist_ok=True, ignore=ours)
+    shutil.copytree(SAMPLE / "telehealth", folder, dirs_exist_ok=True, ignore=ours)
     (folder / "appointment_events").mkdir(exist_ok=True)
     for number, file in enumerate(files):
         path = folder / "appointment_events" / f"{number}.ndjson"
@@ -333,6 +335,7 @@ def test_timeline_equals_an_independent_recomputation(built, events):
     assert expected.is_consistent_with_log.isna().any()
 
 
+@pytest.mark.system
 def test_order_of_arrival_and_steps_of_building_change_nothing(dbt, built, lines, tmp_path):
     shuffled = [lines[0][place] for place in np.random.default_rng(3).permutation(len(lines[0]))]
     outcome = dbt(

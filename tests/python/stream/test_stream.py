@@ -20,9 +20,11 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from conftest import PROJECT
+from builds import PROJECT, SAMPLE
 from typer.testing import CliRunner
-from wardhouse.cli import app
+from wardhouse.cli import (
+    app,
+)
 from wardhouse.commands.streaming import ToldOnce
 from wardhouse.landing.feeds import declared_feeds
 from wardhouse.landing.plan import plan_feed
@@ -33,11 +35,12 @@ from wardhouse.streaming.metrics import CycleMetrics, Metrics
 from wardhouse.streaming.sources.directory import DirectorySource
 from wardhouse.streaming.stream import LAST_TRIES, Stream, holds_files
 
+pytestmark = pytest.mark.long
+
 FLOW = "patient_flow.patient_events"
 EVENTS, LOGS = "telehealth.appointment_events", "telehealth.appointment_logs"
 SOON = Limits(max_seconds=0.05)
 PATIENCE_SECONDS = 90
-SAMPLE = PROJECT / "seeds" / "sample"
 
 
 def folder_of(raw_dir: Path, feed: str) -> Path:
@@ -521,6 +524,7 @@ def test_what_landed_before_a_crash_is_built_by_the_next_start(warehouse):
     assert warehouse.n_stays("CRASHED") == 1
 
 
+@pytest.mark.system
 def test_memory_stays_flat_over_cycles(warehouse):
     process = psutil.Process()
     resident = []
@@ -586,10 +590,12 @@ def stream_telehealth(place: str) -> None:
     sys.exit(1 if last.error else 0)
 
 
+@pytest.mark.system
 def test_two_streams_feed_one_database(warehouse):
     log = warehouse.place / "telehealth.log"
     program = f"from test_stream import *; stream_telehealth({str(warehouse.place)!r})"
-    path = f"{PROJECT / 'scripts'}:{PROJECT / 'tests' / 'python'}"
+    here = Path(__file__).parent
+    path = f"{PROJECT / 'scripts'}:{here.parent}:{here}"
     with log.open("wb") as output:
         other = subprocess.Popen(
             [sys.executable, "-c", program],
@@ -654,6 +660,7 @@ def n_landed(metrics: str) -> float:
     return sum(map(float, counts))
 
 
+@pytest.mark.system
 def test_command_waits_builds_tells_and_ends_in_good_order(tmp_path):
     source, told = tmp_path / "source", tmp_path / "told.log"
     source.mkdir()

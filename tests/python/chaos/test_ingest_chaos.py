@@ -12,9 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from builds import PROJECT
 from confluent_kafka import Consumer, Producer, TopicPartition
-from conftest import PROJECT
 from wardhouse.streaming.batches import batch_files, logical_files, read_landed
+
+pytestmark = [pytest.mark.long, pytest.mark.waiting]
 
 N_EVENTS = 100_000
 N_PARTITIONS = 3

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import shared_data
+from builds import shared_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -26,6 +26,8 @@ from wardhouse.areas.telehealth.provider_match import Matching, variances
 from wardhouse.areas.telehealth.sample import generate_telehealth
 from wardhouse.areas.telehealth.sentiment import judge_sentiment, score_comments
 from wardhouse.ml.tidy import split_day
+
+pytestmark = pytest.mark.long
 
 RUN = (
     *("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
@@ -284,9 +286,23 @@ def test_every_fit_is_listed_once(warehouse):
 # No leakage, no chance
 
 
-def test_the_future_changes_no_features_and_the_order_of_rows_changes_nothing(
-    dbt, planted, planted_raw, tmp_path
-):
+def test_the_future_changes_no_features(dbt, planted, planted_raw, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(planted_raw, raw)
+    path = raw / "telehealth" / "appointment_logs.csv"
+    visits = pd.read_csv(path, dtype=str, keep_default_na=False)
+    cut = "2025-02-01"
+    visits[visits["appointment_date"] < cut].to_csv(path, index=False)
+    selection = ("--select", "+appointment_no_show_features")
+    past = dbt(raw, tmp_path, *RUN[:5], *selection, areas="telehealth")
+    assert past.success, past.message
+    query = f"from ml.appointment_no_show_features where appointment_date < '{cut}' order by all"
+    assert len(past.query(query)) > 1000
+    assert past.query(query) == planted.query(query)
+
+
+@pytest.mark.system
+def test_the_order_of_rows_changes_nothing(dbt, planted, planted_raw, tmp_path):
     raw = tmp_path / "raw"
     shutil.copytree(planted_raw, raw)
     for path in sorted((raw / "telehealth").glob("*.csv")):
@@ -301,16 +317,6 @@ def test_the_future_changes_no_features_and_the_order_of_rows_changes_nothing(
             for outcome in (planted, shuffled)
         )
         assert [repr(row) for row in before] == [repr(row) for row in after], table
-    path = raw / "telehealth" / "appointment_logs.csv"
-    visits = pd.read_csv(path, dtype=str, keep_default_na=False)
-    cut = "2025-02-01"
-    visits[visits["appointment_date"] < cut].to_csv(path, index=False)
-    selection = ("--select", "+appointment_no_show_features")
-    past = dbt(raw, tmp_path, *RUN[:5], *selection, areas="telehealth")
-    assert past.success, past.message
-    query = f"from ml.appointment_no_show_features where appointment_date < '{cut}' order by all"
-    assert len(past.query(query)) > 1000
-    assert past.query(query) == planted.query(query)
 
 
 # Too little to learn from

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT
+from builds import PROJECT, SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,6 +14,8 @@ from wardhouse.areas.hospital.doctor_feedback import compare_doctors
 from wardhouse.areas.hospital.sample import generate_hospital
 from wardhouse.areas.hospital.vip import FEATURES, NON_VIP, VIP, fit_vip
 from wardhouse.ml.statistics import holm
+
+pytestmark = pytest.mark.long
 
 SETTINGS = {"seed": 42, "max_rows": 200_000, "silhouette_sample": 5000}
 BUILD = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
@@ -254,9 +256,10 @@ def test_hospitals_with_too_little_to_learn_from_are_built(
     ]
 
 
+@pytest.mark.system
 def test_the_fit_is_the_same_to_the_byte_in_every_build_and_order(dbt, tmp_path, sample):
     raw = tmp_path / "raw"
-    shutil.copytree(PROJECT / "seeds" / "sample", raw)
+    shutil.copytree(SAMPLE, raw)
     treatments = raw / "hospital" / "patients_data_with_doctor.csv"
     header, *lines = treatments.read_bytes().splitlines(keepends=True)
     random.Random(11).shuffle(lines)

@@ -2,10 +2,10 @@
 
 import csv
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from builds import PROJECT
 from typer.testing import CliRunner
 from wardhouse import cli
 from wardhouse.areas.telehealth.dirt import (
@@ -20,7 +20,6 @@ from wardhouse.areas.telehealth.events import KINDS as EVENT_KINDS
 from wardhouse.areas.telehealth.sample import generate_telehealth
 from wardhouse.synthetic import writer
 
-ROOT = Path(__file__).parents[2]
 CLEAN = TelehealthDirt().scaled(0)
 CLEAN_EVENTS = AppointmentEventDirt().scaled(0)
 
@@ -51,8 +50,8 @@ def visits(larger):
 
 
 def test_shipped_sample_is_what_the_generator_writes(default):
-    assert files(ROOT / "seeds/sample/telehealth") == files(default.raw_dir)
-    assert files(ROOT / "tests/truth/telehealth") == files(default.truth_dir)
+    assert files(PROJECT / "seeds/sample/telehealth") == files(default.raw_dir)
+    assert files(PROJECT / "tests/truth/telehealth") == files(default.truth_dir)
     sizes = {name: len(content) for name, content in files(default.raw_dir).items()}
     events = sum(size for name, size in sizes.items() if name.startswith(EVENTS))
     assert sum(sizes.values()) - events < 300_000

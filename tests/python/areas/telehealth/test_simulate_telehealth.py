@@ -5,21 +5,20 @@ import itertools
 import json
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from builds import PROJECT
+from playing import START, Memory, files, read, run
 from scipy import stats
-from test_simulate import START, Memory, files, read, run
 from wardhouse.areas.telehealth.dirt import EVENTS, AppointmentEventDirt
 from wardhouse.areas.telehealth.events import APPOINTMENTS, CODES, EVENT_TYPES, KINDS, Telehealth
 from wardhouse.synthetic import timeline as simulate_stream
 from wardhouse.synthetic.player import play
 from wardhouse.synthetic.timeline import DAY, HOUR, take
 
-ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "seeds/sample/telehealth"
+SAMPLE = PROJECT / "seeds/sample/telehealth"
 CLEAN = AppointmentEventDirt().scaled(0)
 
 
@@ -205,7 +204,7 @@ def recorded():
 
 
 def test_the_truth_of_the_sample_holds_when_judged_by_hand():
-    truth = pd.read_csv(ROOT / "tests/truth/telehealth/expected_feeds.csv").set_index("feed")
+    truth = pd.read_csv(PROJECT / "tests/truth/telehealth/expected_feeds.csv").set_index("feed")
     assert truth.loc[EVENTS].tolist() == judge(recorded())
 
 

@@ -9,16 +9,15 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from builds import PROJECT
+from playing import START, Memory, files, read, run
 from scipy import stats
-from typer.testing import CliRunner
-from wardhouse import cli
 from wardhouse.areas.patient_flow.dirt import CODES, FEED, KINDS, PatientFlowDirt
 from wardhouse.areas.patient_flow.events import PatientFlow
 from wardhouse.areas.patient_flow.population import BOTTLENECK_HOURS, DEPARTMENTS, weekly_rates
@@ -30,9 +29,7 @@ from wardhouse.synthetic.seeds import DEFAULT_SEED
 from wardhouse.synthetic.sinks import FileSink, KafkaSink
 from wardhouse.synthetic.timeline import DAY, HOUR, MINUTE, Arrivals, edges, take
 
-ROOT = Path(__file__).parents[2]
 CLEAN = PatientFlowDirt().scaled(0)
-START = int(datetime(2025, 9, 1, tzinfo=UTC).timestamp() * 1000)
 FIELDS = ["event_id", "event_time", "patient_id", "gender", "age", "department"]
 FIELDS += ["admission_time", "discharge_time", "bed_id", "hospital_id", "wait_time_minutes"]
 
@@ -41,26 +38,10 @@ def flow(rate=0.05, days=7.0, seed=1, **options):
     return PatientFlow(rate, START, int(START + days * DAY), seed, **options)
 
 
-class Memory:
-    """A sink that remembers."""
-
-    def __init__(self, is_keyed=False):
-        self.is_keyed = is_keyed
-        self.written = []
-
-    def write(self, feed, moment, messages):
-        """Remember what was written when."""
-        self.written.append((time.time(), feed, moment, messages))
-
-    def lines(self, feed=FEED):
-        """Give the messages of a feed."""
-        return b"".join(m for _, name, _, m in self.written if name == feed).split(b"\n")[:-1]
-
-
 def lines(stream, **options):
     sink = Memory()
     play(stream, sink, **options)
-    return sink.lines()
+    return sink.lines(FEED)
 
 
 def stays(**options):
@@ -337,14 +318,6 @@ def test_shares_above_everything_are_refused():
         lines(stream)
 
 
-def read(line):
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
-
-
 def moment(message, name):
     text = message.get(name)
     return datetime.fromisoformat(text) if text else None
@@ -430,24 +403,12 @@ def test_older_producers_leave_out_what_they_do_not_know():
 # The recorded stream
 
 
-def files(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def run(*options, **settings):
-    return CliRunner().invoke(cli.app, [*map(str, options)], **settings)
-
-
 def test_shipped_sample_is_what_the_command_writes(tmp_path):
     result = run("sample", "--area", "patient_flow", "--out", tmp_path)
     assert result.exit_code == 0, result.output
-    shipped = files(ROOT / "seeds/sample/patient_flow")
+    shipped = files(PROJECT / "seeds/sample/patient_flow")
     assert shipped == files(tmp_path / "patient_flow")
-    assert files(ROOT / "tests/truth/patient_flow") == files(tmp_path / "truth/patient_flow")
+    assert files(PROJECT / "tests/truth/patient_flow") == files(tmp_path / "truth/patient_flow")
     assert sum(map(len, shipped.values())) < 700_000
     assert len(shipped) == 21
 
@@ -487,15 +448,15 @@ def judge(messages):
 
 
 def recorded():
-    folder = ROOT / "seeds/sample/patient_flow" / FEED
+    folder = PROJECT / "seeds/sample/patient_flow" / FEED
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir())).split(b"\n")[:-1]
 
 
 def test_the_truth_of_the_sample_holds_when_judged_by_hand():
     accepted, counts = judge(recorded())
-    truth = pd.read_csv(ROOT / "tests/truth/patient_flow/expected_feeds.csv")
+    truth = pd.read_csv(PROJECT / "tests/truth/patient_flow/expected_feeds.csv")
     assert truth.to_numpy().tolist() == [[FEED, *counts]]
-    by_kind = pd.read_csv(ROOT / "tests/truth/patient_flow/expected_dirt.csv").set_index("kind")
+    by_kind = pd.read_csv(PROJECT / "tests/truth/patient_flow/expected_dirt.csv").set_index("kind")
     assert set(by_kind.index) == {"clean", *KINDS}
     assert tuple(by_kind[["n_accepted", "n_rejected", "n_duplicates"]].sum()) == counts[1:]
     n = by_kind.n_accepted
@@ -512,7 +473,7 @@ def test_the_truth_of_the_sample_holds_when_judged_by_hand():
 
 
 def test_each_file_holds_the_messages_that_came_on_its_day():
-    for path in (ROOT / "seeds/sample/patient_flow" / FEED).iterdir():
+    for path in (PROJECT / "seeds/sample/patient_flow" / FEED).iterdir():
         days = [(read(line) or {}).get("event_time", "")[:10] for line in path.open("rb")]
         days = [day for day in days if day]
         assert days.count(path.stem) > 0.95 * len(days)
@@ -602,7 +563,7 @@ def test_a_clock_can_run_faster():
     begun = time.time()
     play(flow(rate=0.05, days=1 / 12, dirt=CLEAN), sink, speed=3600)
     assert 1.8 < time.time() - begun < 10
-    assert sink.lines() == lines(flow(rate=0.05, days=1 / 12, dirt=CLEAN))
+    assert sink.lines(FEED) == lines(flow(rate=0.05, days=1 / 12, dirt=CLEAN))
     assert len(sink.written) > 20
 
 
@@ -714,6 +675,7 @@ def test_a_message_too_large_is_said(brokers):
     assert [m.value() for m in consume(brokers, "large", 1)] == [b"{}"]
 
 
+@pytest.mark.system
 def test_memory_is_bounded(tmp_path):
     """A million messages take no more than a quarter of a million, give or take."""
     peaks = []

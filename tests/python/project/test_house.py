@@ -4,7 +4,7 @@ import ast
 from graphlib import TopologicalSorter
 
 import pytest
-from conftest import PROJECT
+from builds import PROJECT
 
 PACKAGE = PROJECT / "scripts" / "wardhouse"
 # From the top floor down. A room may import rooms below it, and its own files.
