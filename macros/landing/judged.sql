@@ -15,7 +15,14 @@
 {# The first reason for which a record is rejected, or null. #}
 {% macro rejection(rules) %}
     case
-        when unreadable_text is not null then 'unreadable_line'
+        when unreadable_text is not null
+            then case
+                when not coalesce(json_valid(unreadable_text), false) then 'unreadable_line'
+                when json_type(unreadable_text) <> 'OBJECT' then 'unreadable_line'
+                when list_unique(json_keys(unreadable_text)) < len(json_keys(unreadable_text))
+                    then 'repeated_key'
+                else 'nul_character'
+            end
         {% for condition, reason in rules -%}
         when {{ condition }} then '{{ reason }}'
         {% endfor -%}

@@ -132,7 +132,7 @@ def count_records(path: Path) -> int:
         return sum(1 for line in re.split(r"\r\n|\r|\n", text) if line.strip())
     try:
         document = json.loads(text) if text else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return 1
     return len(document) if isinstance(document, list) else 1
 
@@ -434,6 +434,26 @@ BAD_LINES: dict[str, tuple[str, str, bytes, Counter, int]] = {
         Counter({"unreadable_line": 6}),
         6,
     ),
+    "keys that stand twice": (
+        FEEDBACK,
+        ".ndjson",
+        (
+            NDJSON
+            + '{"patient_id": "P1", "patient_feedback_score": 3, "patient_id": "P2"}\n'
+            + '{"patient_id": "P1", "patient_feedback_score": 3, "x": {"y": [1, 1]}, "x": 1}\n'
+        ).encode(),
+        Counter({"repeated_key": 2}),
+        6,
+    ),
+    "NUL in an identifier": (
+        FEEDBACK,
+        ".json",
+        json.dumps(
+            [*RECORDS[FEEDBACK], {"patient_id": "P\0", "patient_feedback_score": 3}]
+        ).encode(),
+        Counter({"nul_character": 1}),
+        6,
+    ),
     "NDJSON with line ends mixed": (
         FEEDBACK,
         ".jsonl",
@@ -540,12 +560,13 @@ def test_broken_documents_are_remembered_when_their_table_was_dropped(dbt, raw_d
     file_of(raw_dir, FEEDBACK).rename(write(raw_dir, f"{FEEDBACK}/good", ".json", ""))
     write(raw_dir, f"{FEEDBACK}/no_value", ".json", '[{"patient_id": }]')
     write(raw_dir, f"{FEEDBACK}/cut_short", ".json", '[{"patient_id": "P1"}')
+    write(raw_dir, f"{FEEDBACK}/too_deep", ".json", '{"patient_id": ' + "[" * 1000 + "}")
     outcome = run(dbt, raw_dir, tmp_path)
     with duckdb.connect(str(outcome.database)) as connection:
         connection.execute("drop table staging.base_hospital__patient_feedback cascade")
     outcome = run(dbt, raw_dir, tmp_path)
     check_same_rows(outcome, raw_dir, FEEDBACK)
-    assert reasons(outcome).total() == 2
+    assert reasons(outcome).total() == 3
 
 
 # What is no breakage at all: other forms of the same records.

@@ -463,3 +463,46 @@ def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
     assert json.loads(json.dumps(answer)) == answer
     assert [row["column_name"] for row in answer["undeclared"]] == ["\0"]
     assert [file["is_readable"] for file in answer["new_files"]] == [True, False]
+
+
+# JSON that says two things, or what no text may hold.
+
+PLAIN = '{"visit_id": "1", "order": "2"}'
+
+
+@pytest.mark.parametrize("suffix", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    ("record", "read"),
+    [
+        ('{"visit_id": 1, "order": 2, "visit_id": 3}', None),
+        ('{"visit_id": 1, "visit_id": 1, "order": 2}', None),
+        (r'{"visit_id": "P\u0000", "order": 2}', None),
+        (r'{"visit_id": 1, "order": 2, "unknown": "\u0000"}', ("1", "2")),
+        (r'{"visit_id": "P\\u0000", "order": 2}', (r"P\u0000", "2")),
+        ('{"visit_id": 1, "order": {"a": [2, 2]}}', ("1", '{"a":[2,2]}')),
+        ("{}", (None, None)),
+    ],
+)
+def test_object_with_a_repeated_key_or_nul_is_unreadable_alone(tmp_path, suffix, record, read):
+    lines = [PLAIN, record, PLAIN, PLAIN]
+    text = "\n".join(lines) if suffix == "ndjson" else f"[{','.join(lines)}]"
+    write(tmp_path, f"clinic/visits.{suffix}", text)
+    plan = plan_feed(tmp_path, FEED, {})
+    assert not plan.problems
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f'select visit_id, "order", unreadable_text from ({plan.select})'
+        ).fetchall()
+    assert found[:1] + found[2:] == [("1", "2", None)] * 3
+    assert found[1] == ((None, None, record) if read is None else (*read, None))
+
+
+def test_nul_in_a_text_of_parquet_makes_the_record_unreadable(tmp_path, connection):
+    path = write(tmp_path, "clinic/visits.parquet", "")
+    connection.execute(
+        "copy (select 'P' || chr(0) as visit_id, 1 as \"order\", 'x' as note, chr(0) as unknown "
+        "union all select 'P', 2, null, chr(0)) "
+        f"to {quote(str(path))} (format parquet)"
+    )
+    found = {row[1]: row[4] for row in rows(plan_feed(tmp_path, FEED, {}))}
+    assert found == {"1": r'{"visit_id":"P\u0000","note":"x"}', "2": None}
