@@ -14,6 +14,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
+from wardhouse.cli import app
 
 TREATMENTS, DOCTORS, FEEDBACK = "patients_data_with_doctor", "doctors_info", "patient_feedback"
 TREATMENT_COLUMNS = (
@@ -248,13 +250,26 @@ def test_unreadable_file_stops_the_build_and_is_named(
     check_named_error(outcome, capfd, f"hospital.{feed}: ", f"hospital/{feed}", words)
 
 
+@pytest.mark.parametrize("feed", CSV_FEEDS)
+def test_first_record_of_a_file_without_header_is_not_shown(dbt, raw_dir, tmp_path, capfd, feed):
+    """A cell that spells a column, here the hospital's own word for one, makes no header."""
+    record = [f"secret {place}" for place in range(len(RECORDS[feed][0]) - 1)]
+    file_of(raw_dir, feed).write_text(",".join(["specialty", *record]) + "\n")
+    outcome = run(dbt, raw_dir, tmp_path)
+    printed = "".join(capfd.readouterr())
+    check_named_error(outcome, capfd, f"hospital.{feed}: ", "is there a header line?")
+    inspected = CliRunner().invoke(app, ["inspect", str(raw_dir), "--areas", "hospital"]).output
+    assert "is there a header line?" in inspected
+    assert "secret" not in outcome.message + printed + inspected
+
+
 def test_every_broken_feed_is_named_in_one_message(dbt, raw_dir, tmp_path, capfd):
     file_of(raw_dir, TREATMENTS).write_text("a,b\n1,2\n")
     file_of(raw_dir, DOCTORS).unlink()
     file_of(raw_dir, FEEDBACK).write_text("")
     outcome = run(dbt, raw_dir, tmp_path)
     check_named_error(outcome, capfd, *(f"hospital.{feed}: " for feed in RECORDS))
-    assert "columns found:    a, b" in outcome.message
+    assert "columns found:    2, of which none known; is there a header line?" in outcome.message
 
 
 @dataclass(frozen=True)
