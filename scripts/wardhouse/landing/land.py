@@ -11,6 +11,7 @@ from wardhouse.landing.feeds import Feed, choose_areas, feed_from_dict
 from wardhouse.landing.headers import FeedPlan
 from wardhouse.landing.options import read_options
 from wardhouse.landing.plan import empty_select, holds, plan_feed, survey_row
+from wardhouse.settings import named_directory
 
 FILE_KEY = ("area", "feed", "source_file", "fingerprint")  # what makes a landed file the same
 
@@ -27,7 +28,7 @@ def check_state(
     if state is None or full_refresh:
         return []
     problems = []
-    if state["raw_dir"] != raw_dir:
+    if not is_same_directory(state["raw_dir"], raw_dir):
         problems.append(
             f"this warehouse was built from {state['raw_dir']}, not from {raw_dir}; "
             "give --full-refresh to build it anew, or set WARDHOUSE_DB to another file"
@@ -39,6 +40,11 @@ def check_state(
             "give --full-refresh to build it without"
         )
     return problems
+
+
+def is_same_directory(name: str, other: str) -> bool:
+    """Whether two names are one, or lead to one place now."""
+    return name == other or Path(name).resolve() == Path(other).resolve()
 
 
 def land(
@@ -61,12 +67,13 @@ def land(
     Returns
     -------
     dict
-        `error` (text, or null) and, where null: `raw_dir`, `areas`, `views` (SQL by schema and
-        name), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
+        `error` (text, or null) and, where null: `raw_dir` (as its user names it, links kept),
+        `is_other_directory` (than the last build's), `areas`, `views` (SQL by schema and name),
+        `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
         `undeclared` and `options` as lists of rows.
     """
-    raw_dir = Path(request["raw_dir"]).resolve()
+    raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
     areas, problems = choose_areas(raw_dir, request["areas"], (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)
@@ -75,7 +82,9 @@ def land(
         problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
     if problems:
         return {"error": _message(raw_dir, problems)}
-    if request["state"] and request["state"]["raw_dir"] != str(raw_dir):
+    state = request["state"]
+    is_other_directory = bool(state) and not is_same_directory(state["raw_dir"], str(raw_dir))
+    if is_other_directory:
         landed = ()  # a full refresh from another directory forgets what came from the first
     is_known = not request["full_refresh"]
     fingerprints = _by_feed(landed if is_known else ())
@@ -101,6 +110,7 @@ def land(
     return {
         "error": None,
         "raw_dir": str(raw_dir),
+        "is_other_directory": is_other_directory,
         "areas": areas,
         "views": _views(feeds, plans),
         **_file_differences(plans, landed),
