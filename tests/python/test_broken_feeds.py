@@ -5,11 +5,14 @@ import gzip
 import io
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pandas as pd
@@ -843,3 +846,44 @@ def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path
     check_same_rows(outcome, raw_dir, DOCTORS)
     outcome = run(dbt, raw_dir, tmp_path)
     check_same_rows(outcome, raw_dir, DOCTORS)
+
+
+# What changes while it is read.
+
+
+def test_file_written_again_while_the_build_reads_it_is_read_again_by_the_next(
+    dbt, raw_dir, tmp_path
+):
+    """In the end it holds the bytes that were scanned, which are not those that were read."""
+    names = TREATMENT_COLUMNS.split(",")
+    rows = ((f"T{n}", "P1", "D1", "Scan", "5.50", "20.25", "2025-03-01") for n in range(150_000))
+    content = as_csv([dict(zip(names, row, strict=True)) for row in rows]).encode()
+    path = write(raw_dir, TREATMENTS, ".csv", content)
+    place = tmp_path / "out"
+    compiled = f"target/compiled/**/base_hospital__{TREATMENTS}.sql"
+    is_over = Event()
+
+    def deliver_again() -> bool:
+        while not (begun := any(place.glob(compiled))) and not is_over.wait(0.005):
+            pass
+        with path.open("wb") as file:  # which empties it
+            file.write(content[: len(content) // 3])
+            file.flush()
+            time.sleep(2)
+            file.write(content[len(content) // 3 :])
+        return begun
+
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(deliver_again)
+        outcome = run(dbt, raw_dir, tmp_path)
+        is_over.set()
+        assert delivery.result(), "the delivery did not meet the build"
+    assert path.read_bytes() == content
+    assert not outcome.success
+    assert f"hospital/{TREATMENTS}.csv changed while the build read it" in outcome.message
+    assert "Traceback" not in outcome.message
+    landed = outcome.query("select distinct feed from landing.landed_files order by all")
+    assert landed == [(DOCTORS,), (FEEDBACK,)]
+    outcome = run(dbt, raw_dir, tmp_path)
+    check_nothing_is_lost(outcome, raw_dir)
+    assert outcome.query("select count(*) from staging.stg_hospital__treatments") == [(150_000,)]

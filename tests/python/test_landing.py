@@ -15,9 +15,10 @@ import pytest
 from conftest import PROJECT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from wardhouse.dbt_plugin import _changed_files
 from wardhouse.landing.bytes import survey_csv
 from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
-from wardhouse.landing.files import find_files
+from wardhouse.landing.files import UNSETTLED, file_state, find_files, hash_file, is_as_scanned
 from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, normalise
 from wardhouse.landing.land import check_state, land
 from wardhouse.landing.options import read_options
@@ -630,6 +631,59 @@ def test_directory_is_named_as_its_user_does(tmp_path, monkeypatch, path, named)
     (tmp_path / "current").symlink_to("days/monday")
     monkeypatch.chdir(tmp_path)
     assert named_directory(Path(path)) == tmp_path / named
+
+
+# What was read is held against what was scanned.
+
+
+def touch_nothing(path: Path) -> None:
+    pass
+
+
+def write_again(path: Path) -> None:
+    """Write the same bytes again, with the times they had, as some tools deliver."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace(path: Path) -> None:
+    other = path.with_suffix(".new")
+    other.write_bytes(path.read_bytes())
+    other.rename(path)
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        (touch_nothing, True),
+        (write_again, False),
+        (replace, False),
+        (Path.unlink, False),
+        (lambda path: path.write_text("visit_id,order\n1,3\n"), False),
+    ],
+)
+def test_file_that_was_touched_after_its_scan_is_not_what_was_scanned(
+    tmp_path, request, change, is_same, is_settled
+):
+    if is_settled:
+        request.getfixturevalue("late_clock")
+    path = write(tmp_path, "clinic/visits.csv", "visit_id,order\n1,2\n")
+    [file] = plan_feed(tmp_path, FEED, {}).files
+    time.sleep(0.02)  # longer than a tick of the file system's clock
+    change(path)
+    scanned = [{"source_file": file.source_file, "stat": file.stat}]
+    scanned[0]["content_hash"] = file.content_hash
+    changed = json.loads(_changed_files(str(tmp_path), json.dumps(scanned)))
+    assert changed == [] if is_same else [file.source_file]
+
+
+def test_bytes_of_a_file_are_read_again_only_where_its_state_may_hide_a_change(tmp_path):
+    path = write(tmp_path, "clinic/visits.csv", "visit_id,order\n1,2\n")
+    assert is_as_scanned(path, file_state(path), "another hash")
+    assert not is_as_scanned(path, file_state(path) + UNSETTLED, "another hash")
+    assert is_as_scanned(path, file_state(path) + UNSETTLED, hash_file(path))
 
 
 # JSON that says two things, or what no text may hold.
