@@ -16,7 +16,13 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 # A build leaves its database and exports; nobody reads its logs and artifacts. Told to be quiet,
 # dbt writes each line and drops it.
 UNWRITTEN = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
-ENVIRONMENT = ("WARDHOUSE_RAW_DIR", "WARDHOUSE_AREAS", "WARDHOUSE_DB", "WARDHOUSE_EXPORT_DIR")
+ENVIRONMENT = (
+    "WARDHOUSE_RAW_DIR",
+    "WARDHOUSE_AREAS",
+    "WARDHOUSE_DB",
+    "WARDHOUSE_EXPORT_DIR",
+    "WARDHOUSE_ALLOW_OUTSIDE_LINKS",
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Builder:
             "WARDHOUSE_AREAS": areas,
             "WARDHOUSE_DB": str(database),
             "WARDHOUSE_EXPORT_DIR": str(exports),
+            "WARDHOUSE_ALLOW_OUTSIDE_LINKS": "1",  # of areas to real data
         }
         folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
         with environment(values):

@@ -11,6 +11,7 @@ from wardhouse.landing.headers import FeedPlan
 from wardhouse.landing.options import read_options
 from wardhouse.landing.plan import plan_feed
 from wardhouse.landing.readers import identifier
+from wardhouse.settings import named_directory
 
 
 @dataclass
@@ -47,7 +48,7 @@ def inspect_directory(
     reports, problems
         One report per feed of the areas, and what is wrong with the directory itself.
     """
-    raw_dir = raw_dir.resolve()
+    raw_dir = named_directory(raw_dir)
     feeds = declared_feeds(project_dir)
     chosen, problems = choose_areas(raw_dir, areas, (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)

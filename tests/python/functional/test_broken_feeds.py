@@ -5,17 +5,24 @@ import gzip
 import io
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from threading import Event
 
 import duckdb
 import pandas as pd
 import pytest
 from builds import areas_of
+from typer.testing import CliRunner
+from wardhouse.cli import (
+    app,
+)
 
 pytestmark = pytest.mark.long
 
@@ -136,7 +143,7 @@ def count_records(path: Path) -> int:
         return sum(1 for line in re.split(r"\r\n|\r|\n", text) if line.strip())
     try:
         document = json.loads(text) if text else []
-    except ValueError:
+    except (ValueError, RecursionError):
         return 1
     return len(document) if isinstance(document, list) else 1
 
@@ -252,13 +259,26 @@ def test_unreadable_files_stop_the_build_and_are_named(dbt, raw_dir, tmp_path, c
     assert outcome.message.count(words) >= len(feeds), outcome.message
 
 
+@pytest.mark.parametrize("feed", CSV_FEEDS)
+def test_first_record_of_a_file_without_header_is_not_shown(dbt, raw_dir, tmp_path, capfd, feed):
+    """A cell that spells a column, here the hospital's own word for one, makes no header."""
+    record = [f"secret {place}" for place in range(len(RECORDS[feed][0]) - 1)]
+    file_of(raw_dir, feed).write_text(",".join(["specialty", *record]) + "\n")
+    outcome = run(dbt, raw_dir, tmp_path)
+    printed = "".join(capfd.readouterr())
+    check_named_error(outcome, capfd, f"hospital.{feed}: ", "is there a header line?")
+    inspected = CliRunner().invoke(app, ["inspect", str(raw_dir), "--areas", "hospital"]).output
+    assert "is there a header line?" in inspected
+    assert "secret" not in outcome.message + printed + inspected
+
+
 def test_every_broken_feed_is_named_in_one_message(dbt, raw_dir, tmp_path, capfd):
     file_of(raw_dir, TREATMENTS).write_text("a,b\n1,2\n")
     file_of(raw_dir, DOCTORS).unlink()
     file_of(raw_dir, FEEDBACK).write_text("")
     outcome = run(dbt, raw_dir, tmp_path)
     check_named_error(outcome, capfd, *(f"hospital.{feed}: " for feed in RECORDS))
-    assert "columns found:    a, b" in outcome.message
+    assert "columns found:    2, of which none known; is there a header line?" in outcome.message
 
 
 @dataclass(frozen=True)
@@ -438,6 +458,26 @@ BAD_LINES: dict[str, tuple[str, str, bytes, Counter, int]] = {
         Counter({"unreadable_line": 6}),
         6,
     ),
+    "keys that stand twice": (
+        FEEDBACK,
+        ".ndjson",
+        (
+            NDJSON
+            + '{"patient_id": "P1", "patient_feedback_score": 3, "patient_id": "P2"}\n'
+            + '{"patient_id": "P1", "patient_feedback_score": 3, "x": {"y": [1, 1]}, "x": 1}\n'
+        ).encode(),
+        Counter({"repeated_key": 2}),
+        6,
+    ),
+    "NUL in an identifier": (
+        FEEDBACK,
+        ".json",
+        json.dumps(
+            [*RECORDS[FEEDBACK], {"patient_id": "P\0", "patient_feedback_score": 3}]
+        ).encode(),
+        Counter({"nul_character": 1}),
+        6,
+    ),
     "NDJSON with line ends mixed": (
         FEEDBACK,
         ".jsonl",
@@ -544,12 +584,13 @@ def test_broken_documents_are_remembered_when_their_table_was_dropped(dbt, raw_d
     file_of(raw_dir, FEEDBACK).rename(write(raw_dir, f"{FEEDBACK}/good", ".json", ""))
     write(raw_dir, f"{FEEDBACK}/no_value", ".json", '[{"patient_id": }]')
     write(raw_dir, f"{FEEDBACK}/cut_short", ".json", '[{"patient_id": "P1"}')
+    write(raw_dir, f"{FEEDBACK}/too_deep", ".json", '{"patient_id": ' + "[" * 1000 + "}")
     outcome = run(dbt, raw_dir, tmp_path)
     with duckdb.connect(str(outcome.database)) as connection:
         connection.execute("drop table staging.base_hospital__patient_feedback cascade")
     outcome = run(dbt, raw_dir, tmp_path)
     check_same_rows(outcome, raw_dir, FEEDBACK)
-    assert reasons(outcome).total() == 2
+    assert reasons(outcome).total() == 3
 
 
 # What is no breakage at all: other forms of the same records.
@@ -820,3 +861,44 @@ def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path
     check_same_rows(outcome, raw_dir, DOCTORS)
     outcome = run(dbt, raw_dir, tmp_path)
     check_same_rows(outcome, raw_dir, DOCTORS)
+
+
+# What changes while it is read.
+
+
+def test_file_written_again_while_the_build_reads_it_is_read_again_by_the_next(
+    dbt, raw_dir, tmp_path
+):
+    """In the end it holds the bytes that were scanned, which are not those that were read."""
+    names = TREATMENT_COLUMNS.split(",")
+    rows = ((f"T{n}", "P1", "D1", "Scan", "5.50", "20.25", "2025-03-01") for n in range(150_000))
+    content = as_csv([dict(zip(names, row, strict=True)) for row in rows]).encode()
+    path = write(raw_dir, TREATMENTS, ".csv", content)
+    place = tmp_path / "out"
+    compiled = f"target/compiled/**/base_hospital__{TREATMENTS}.sql"
+    is_over = Event()
+
+    def deliver_again() -> bool:
+        while not (begun := any(place.glob(compiled))) and not is_over.wait(0.005):
+            pass
+        with path.open("wb") as file:  # which empties it
+            file.write(content[: len(content) // 3])
+            file.flush()
+            time.sleep(2)
+            file.write(content[len(content) // 3 :])
+        return begun
+
+    with ThreadPoolExecutor(1) as pool:
+        delivery = pool.submit(deliver_again)
+        outcome = run(dbt, raw_dir, tmp_path)
+        is_over.set()
+        assert delivery.result(), "the delivery did not meet the build"
+    assert path.read_bytes() == content
+    assert not outcome.success
+    assert f"hospital/{TREATMENTS}.csv changed while the build read it" in outcome.message
+    assert "Traceback" not in outcome.message
+    landed = outcome.query("select distinct feed from landing.landed_files order by all")
+    assert landed == [(DOCTORS,), (FEEDBACK,)]
+    outcome = run(dbt, raw_dir, tmp_path)
+    check_nothing_is_lost(outcome, raw_dir)
+    assert outcome.query("select count(*) from staging.stg_hospital__treatments") == [(150_000,)]

@@ -66,7 +66,8 @@ def test_inspect_shows_files_mapping_and_rows_of_the_sample():
     assert "D001" in output
 
 
-def test_inspect_finds_nothing_wrong_with_the_files_of_the_lab(lab_raw_dir):
+def test_inspect_finds_nothing_wrong_with_the_files_of_the_lab(lab_raw_dir, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_ALLOW_OUTSIDE_LINKS", "1")
     shared_data("hospital_lab")
     code, output = wardhouse("inspect", lab_raw_dir, "--areas", "hospital", "--rows", 1)
     assert code == 0

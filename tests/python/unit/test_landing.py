@@ -3,21 +3,28 @@
 import csv
 import json
 import os
+import socket
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
 from builds import PROJECT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from wardhouse.dbt_plugin import _changed_files
+from wardhouse.landing.bytes import survey_csv
 from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
-from wardhouse.landing.files import find_files
+from wardhouse.landing.files import UNSETTLED, file_state, find_files, hash_file, is_as_scanned
 from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, normalise
 from wardhouse.landing.land import check_state, land
 from wardhouse.landing.options import read_options
 from wardhouse.landing.plan import empty_select, plan_feed, survey_row
 from wardhouse.landing.readers import identifier, quote
+from wardhouse.settings import named_directory
 
 FEED = Feed(
     "clinic",
@@ -322,7 +329,9 @@ def late_clock(monkeypatch):
 
 @pytest.mark.usefixtures("late_clock")
 def test_file_that_nobody_touched_is_not_read_again(tmp_path, monkeypatch):
-    from wardhouse.landing import plan
+    from wardhouse.landing import (
+        plan,
+    )
 
     write(tmp_path, "clinic/visits/good.json", '[{"visit_id": 1, "order": 2}]')
     write(tmp_path, "clinic/visits/bad.json", '[{"visit_id": }]')
@@ -347,9 +356,19 @@ def test_touched_file_is_surveyed_again_even_at_the_same_size_and_time(tmp_path)
     assert second.files[0].content_hash != first.files[0].content_hash
 
 
-def test_file_just_written_is_not_yet_trusted(tmp_path):
+def test_file_just_written_is_not_yet_trusted(tmp_path, monkeypatch):
+    from wardhouse.landing import (
+        plan,
+    )
+
     write(tmp_path, "clinic/visits.csv")
-    assert plan_feed(tmp_path, FEED, {}).files[0].stat == ""
+    first = plan_feed(tmp_path, FEED, {})
+    scanned = []
+    monkeypatch.setattr(
+        plan, "survey_csv", lambda path, *_: scanned.append(path) or survey_csv(path)
+    )
+    plan_feed(tmp_path, FEED, {}, surveyed=surveys(first))
+    assert scanned == [tmp_path / "clinic" / "visits.csv"]
 
 
 @pytest.mark.usefixtures("late_clock")
@@ -464,3 +483,252 @@ def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
     assert json.loads(json.dumps(answer)) == answer
     assert [row["column_name"] for row in answer["undeclared"]] == ["\0"]
     assert [file["is_readable"] for file in answer["new_files"]] == [True, False]
+
+
+# What the file system refuses, what is no file, and what lies elsewhere.
+
+
+def problems_without_privileges(raw_dir: Path) -> list[str]:
+    """Plan a feed in a process that file permissions bind, which they do not bind as root."""
+    if os.geteuid():
+        return plan_feed(raw_dir, FEED, {}).problems
+    nobody = {"initializer": os.setuid, "initargs": (65534,)}
+    with ProcessPoolExecutor(1, mp_context=get_context("fork"), **nobody) as pool:
+        return pool.submit(plan_feed, raw_dir, FEED, {}).result().problems
+
+
+@pytest.mark.parametrize("refused", ["clinic/visits/may", "clinic/visits", "clinic"])
+def test_folder_that_may_not_be_read_is_a_problem_that_names_it(refused):
+    with TemporaryDirectory() as place:  # whose parents everybody may read
+        raw_dir = Path(place)
+        raw_dir.chmod(0o755)
+        write(raw_dir, "clinic/visits/april/a.csv")
+        write(raw_dir, "clinic/visits/may/b.csv")
+        (raw_dir / refused).chmod(0)
+        assert problems_without_privileges(raw_dir) == [f"{raw_dir / refused}: Permission denied"]
+        (raw_dir / refused).chmod(0o755)
+        assert problems_without_privileges(raw_dir) == []
+
+
+@pytest.mark.parametrize("place", ["clinic/visits.csv", "clinic/visits", "clinic/visits/may"])
+def test_link_that_leads_nowhere_is_a_problem_that_names_it(tmp_path, place):
+    """As a mount that failed leaves it."""
+    write(tmp_path, "clinic/visits/a.csv" if place.count("/") == 2 else "clinic/note.txt")
+    (tmp_path / place).symlink_to(tmp_path / "mount")
+    plan = plan_feed(tmp_path, FEED, {})
+    assert plan.problems == [f"{tmp_path / place}: No such file or directory"]
+
+
+def test_area_whose_link_leads_nowhere_is_not_left_out(tmp_path):
+    write(tmp_path, "clinic/visits.csv")
+    (tmp_path / "hospice").symlink_to(tmp_path / "mount")
+    assert f"{tmp_path}/hospice: No such file or directory" in land(request(tmp_path))["error"]
+
+
+def test_file_that_breaks_off_while_it_is_read_is_a_problem_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_ALLOW_OUTSIDE_LINKS", "1")
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "clinic" / "visits.csv").symlink_to("/proc/self/mem")  # whose first page is no page
+    plan = plan_feed(tmp_path, FEED, {})
+    assert plan.problems == [f"{tmp_path / 'clinic/visits.csv'}: Input/output error"]
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkfifo, "a named pipe"),
+        (make_socket, "a socket"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (lambda path: (os.mkfifo(f"{path}.pipe"), path.symlink_to(f"{path}.pipe")), "a named pipe"),
+    ],
+    ids=["pipe", "socket", "device", "link to a pipe"],
+)
+@pytest.mark.parametrize("place", ["clinic/visits.csv", "clinic/visits/a.csv", "feeds.csv"])
+def test_what_is_no_file_is_refused_by_name_and_not_opened(
+    tmp_path, monkeypatch, make, words, place
+):
+    """Opening a pipe would wait for ever."""
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    (tmp_path / "clinic" / "visits").mkdir(parents=True)
+    write(tmp_path, "clinic/visits/z.csv" if place == "feeds.csv" else "note.txt")
+    make(tmp_path / place)
+    error = land(request(tmp_path))["error"]
+    assert f"{tmp_path / place} is {words}, not a file; take it out" in error
+
+
+@pytest.mark.parametrize("place", ["clinic", "clinic/visits", "clinic/visits.csv", "feeds.csv"])
+def test_link_out_of_the_raw_directory_is_refused_unless_allowed(tmp_path, monkeypatch, place):
+    monkeypatch.delenv("WARDHOUSE_ALLOW_OUTSIDE_LINKS", raising=False)
+    raw_dir, elsewhere = tmp_path / "raw", tmp_path / "elsewhere"
+    write(elsewhere, "clinic/visits/a.csv")
+    write(elsewhere, "clinic/visits.csv")
+    write(elsewhere, "feeds.csv", "area,feed,option,value\n")
+    if place == "feeds.csv":
+        write(raw_dir, "clinic/visits.csv")
+    if place == "clinic":
+        (elsewhere / "clinic" / "visits.csv").unlink()
+    (raw_dir / place).parent.mkdir(parents=True, exist_ok=True)
+    (raw_dir / place).symlink_to(elsewhere / place)
+    error = land(request(raw_dir))["error"]
+    assert f"{raw_dir / place} is a link that leads out of the raw directory" in error
+    assert "WARDHOUSE_ALLOW_OUTSIDE_LINKS=1" in error
+    monkeypatch.setenv("WARDHOUSE_ALLOW_OUTSIDE_LINKS", "1")
+    answer = land(request(raw_dir))
+    assert answer["error"] is None
+    assert len(answer["new_files"]) == 1
+
+
+def test_link_to_a_folder_that_holds_it_is_refused(tmp_path):
+    write(tmp_path, "clinic/visits/a.csv")
+    (tmp_path / "clinic" / "visits" / "all").symlink_to(tmp_path / "clinic" / "visits")
+    [problem] = plan_feed(tmp_path, FEED, {}).problems
+    assert problem.startswith(f"{tmp_path / 'clinic/visits/all'} is a link to a folder that holds")
+
+
+@pytest.mark.usefixtures("late_clock")
+def test_raw_directory_that_is_a_link_may_lead_to_another_day(tmp_path):
+    """What is remembered is the name, so only what differs between the days is read."""
+    for day, order in (("monday", 2), ("tuesday", 3)):
+        write(tmp_path, f"{day}/clinic/visits/a.csv", "visit_id,order\n1,1\n")
+        write(tmp_path, f"{day}/clinic/visits/b.csv", f"visit_id,order\n2,{order}\n")
+    current = tmp_path / "current"
+    current.symlink_to("monday")
+    first = land(request(current))
+    assert first["raw_dir"] == str(current)
+    (tmp_path / "next").symlink_to("tuesday")
+    (tmp_path / "next").rename(current)
+    state = {"raw_dir": first["raw_dir"], "areas": first["areas"]}
+    second = land(request(current, state=state), first["new_files"], first["surveys"])
+    assert second["error"] is None
+    assert not second["is_other_directory"]
+    assert [row["source_file"] for row in second["new_files"]] == ["clinic/visits/b.csv"]
+    assert [row["source_file"] for row in second["gone_files"]] == ["clinic/visits/b.csv"]
+    error = land(request(tmp_path / "monday", state=state))["error"]
+    assert f"this warehouse was built from {current}, not from {tmp_path / 'monday'}" in error
+
+
+def test_other_name_of_the_same_directory_is_taken_and_remembered(tmp_path, monkeypatch):
+    """As warehouses remember it that were built before names were kept."""
+    write(tmp_path, "monday/clinic/visits.csv")
+    (tmp_path / "current").symlink_to("monday")
+    monkeypatch.chdir(tmp_path)
+    state = {"raw_dir": str(tmp_path / "monday"), "areas": ["clinic"]}
+    answer = land(request(Path("monday/../current/"), state=state))
+    assert (answer["raw_dir"], answer["is_other_directory"]) == (str(tmp_path / "current"), False)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("current", "current"),
+        ("./current/", "current"),
+        ("current/../monday", "days/monday"),
+        ("current/../../current/clinic", "current/clinic"),
+    ],
+)
+def test_directory_is_named_as_its_user_does(tmp_path, monkeypatch, path, named):
+    (tmp_path / "days" / "monday").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("days/monday")
+    monkeypatch.chdir(tmp_path)
+    assert named_directory(Path(path)) == tmp_path / named
+
+
+# What was read is held against what was scanned.
+
+
+def touch_nothing(path: Path) -> None:
+    pass
+
+
+def write_again(path: Path) -> None:
+    """Write the same bytes again, with the times they had, as some tools deliver."""
+    before = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace(path: Path) -> None:
+    other = path.with_suffix(".new")
+    other.write_bytes(path.read_bytes())
+    other.rename(path)
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        (touch_nothing, True),
+        (write_again, False),
+        (replace, False),
+        (Path.unlink, False),
+        (lambda path: path.write_text("visit_id,order\n1,3\n"), False),
+    ],
+)
+def test_file_that_was_touched_after_its_scan_is_not_what_was_scanned(
+    tmp_path, request, change, is_same, is_settled
+):
+    if is_settled:
+        request.getfixturevalue("late_clock")
+    path = write(tmp_path, "clinic/visits.csv", "visit_id,order\n1,2\n")
+    [file] = plan_feed(tmp_path, FEED, {}).files
+    time.sleep(0.02)  # longer than a tick of the file system's clock
+    change(path)
+    scanned = [{"source_file": file.source_file, "stat": file.stat}]
+    scanned[0]["content_hash"] = file.content_hash
+    changed = json.loads(_changed_files(str(tmp_path), json.dumps(scanned)))
+    assert changed == [] if is_same else [file.source_file]
+
+
+def test_bytes_of_a_file_are_read_again_only_where_its_state_may_hide_a_change(tmp_path):
+    path = write(tmp_path, "clinic/visits.csv", "visit_id,order\n1,2\n")
+    assert is_as_scanned(path, file_state(path), "another hash")
+    assert not is_as_scanned(path, file_state(path) + UNSETTLED, "another hash")
+    assert is_as_scanned(path, file_state(path) + UNSETTLED, hash_file(path))
+
+
+# JSON that says two things, or what no text may hold.
+
+PLAIN = '{"visit_id": "1", "order": "2"}'
+
+
+@pytest.mark.parametrize("suffix", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    ("record", "read"),
+    [
+        ('{"visit_id": 1, "order": 2, "visit_id": 3}', None),
+        ('{"visit_id": 1, "visit_id": 1, "order": 2}', None),
+        (r'{"visit_id": "P\u0000", "order": 2}', None),
+        (r'{"visit_id": 1, "order": 2, "unknown": "\u0000"}', ("1", "2")),
+        (r'{"visit_id": "P\\u0000", "order": 2}', (r"P\u0000", "2")),
+        ('{"visit_id": 1, "order": {"a": [2, 2]}}', ("1", '{"a":[2,2]}')),
+        ("{}", (None, None)),
+    ],
+)
+def test_object_with_a_repeated_key_or_nul_is_unreadable_alone(tmp_path, suffix, record, read):
+    lines = [PLAIN, record, PLAIN, PLAIN]
+    text = "\n".join(lines) if suffix == "ndjson" else f"[{','.join(lines)}]"
+    write(tmp_path, f"clinic/visits.{suffix}", text)
+    plan = plan_feed(tmp_path, FEED, {})
+    assert not plan.problems
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f'select visit_id, "order", unreadable_text from ({plan.select})'
+        ).fetchall()
+    assert found[:1] + found[2:] == [("1", "2", None)] * 3
+    assert found[1] == ((None, None, record) if read is None else (*read, None))
+
+
+def test_nul_in_a_text_of_parquet_makes_the_record_unreadable(tmp_path, connection):
+    path = write(tmp_path, "clinic/visits.parquet", "")
+    connection.execute(
+        "copy (select 'P' || chr(0) as visit_id, 1 as \"order\", 'x' as note, chr(0) as unknown "
+        "union all select 'P', 2, null, chr(0)) "
+        f"to {quote(str(path))} (format parquet)"
+    )
+    found = {row[1]: row[4] for row in rows(plan_feed(tmp_path, FEED, {}))}
+    assert found == {"1": r'{"visit_id":"P\u0000","note":"x"}', "2": None}

@@ -4,7 +4,9 @@ import codecs
 import gzip
 import hashlib
 import json
+import os
 import re
+import tracemalloc
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -322,3 +324,68 @@ def test_what_python_reads_and_duckdb_verifies_agree(tmp_path):
             assert verify_json_documents([path])
         else:
             assert not verify_json_documents([path])
+
+
+# What nests too deep, and what is small on the disk and large when it is read.
+
+DEEP = "[" * 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"a": ' + DEEP + "}", "[" + DEEP + "x" + "]" * 1001, "[1,\n" + DEEP + "]"],
+)
+def test_broken_document_may_nest_deeper_than_python_reads(tmp_path, content):
+    path = written(tmp_path / "x.json", content.encode())
+    assert survey_json(path).problems == ()
+    assert verify_json_documents([path])[path].message.startswith("not valid JSON at byte ")
+
+
+def test_lines_may_nest_deeper_than_python_reads(tmp_path):
+    content = '{"a": ' + DEEP + "]" * 1000 + '}\n{"a": 1}\n'
+    found = survey_json(written(tmp_path / "x.json", content.encode()))
+    assert (found.layout, found.problems) == ("ndjson", ())
+
+
+def peak_bytes(task) -> int:
+    tracemalloc.start()
+    try:
+        task()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+BOMBS = {
+    "one line": (".csv.gz", HEADER, b"x", "line longer"),
+    "one field": (".csv.gz", HEADER + b'"', b"x\n", "not closed"),
+    "NUL": (".csv.gz", HEADER, b"\0", "NUL"),
+    "one line of JSON": (".ndjson.gz", b'{"a": "', b"x", "line longer"),
+    "open document": (".json.gz", b'{"a": "', b"x", "cut short"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_gzip_bomb_is_refused_in_little_memory(tmp_path, name):
+    suffix, start, block, words = BOMBS[name]
+    path = tmp_path / f"x{suffix}"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(start)
+        for _ in range(64):
+            file.write(block * ((1 << 20) // len(block)))
+    assert path.stat().st_size < 1 << 20
+    found = []
+    scan = survey_csv if ".csv" in suffix else survey_json
+    assert peak_bytes(lambda: found.extend(scan(path).problems)) < 16 << 20
+    assert words in found[0].message
+
+
+@pytest.mark.parametrize(("name", "start"), [("x.csv", HEADER + b"1,2\n"), ("x.json", b"[1,\n")])
+def test_sparse_file_is_refused_in_little_memory(tmp_path, name, start):
+    path = written(tmp_path / name, start)
+    os.truncate(path, 64 << 20)
+    assert path.stat().st_blocks * 512 < 1 << 20
+    found = []
+    scan = survey_csv if name == "x.csv" else survey_json
+    assert peak_bytes(lambda: found.extend(scan(path).problems)) < 16 << 20
+    assert (found[0].line, "NUL" in found[0].message) == (start.count(b"\n") + 1, True)
