@@ -7,9 +7,7 @@ import duckdb
 import pytest
 from builds import SAMPLE, shared_data
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 
 DOCTORS = "doctor_id,doctor_name,specialty\nD1,Ann,Surgery\nD2,Bob,\n"
 TREATMENTS = (
