@@ -21,3 +21,15 @@
         assigning_authority('patient_flow', 'patient'), 'patient_id', 'admitted_at',
     ]) }}
 {%- endmacro %}
+
+
+{# Key of a hospital's department. #}
+{% macro department_key() -%}
+    {{ surrogate_key([assigning_authority('patient_flow', 'hospital'), 'hospital_id', 'department']) }}
+{%- endmacro %}
+
+
+{# Length of a stay in hours, from its admission to its discharge. #}
+{% macro length_of_stay_hours() -%}
+    {{ round_half_up('(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4) }}
+{%- endmacro %}

@@ -4,11 +4,11 @@
 {{ config(materialized='view') }}
 
 with care as (
-    select * from {{ ref('fct_patient_provider_treatments') }}
+    select * from {{ ref('patient_provider_totals') }}
 ),
 
 feedback as (
-    select * from {{ ref('fct_patient_feedback_totals') }}
+    select * from {{ ref('patient_feedback_totals') }}
 ),
 
 weighted as (

@@ -6,7 +6,7 @@ with doctors as (
 ),
 
 care as (
-    select * from {{ ref('fct_patient_provider_treatments') }}
+    select * from {{ ref('patient_provider_totals') }}
 ),
 
 feedback as (

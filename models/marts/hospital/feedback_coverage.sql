@@ -1,6 +1,6 @@
 -- Where to collect more feedback: the share of treated patients who ever answered.
 with care as (
-    select * from {{ ref('fct_patient_provider_treatments') }}
+    select * from {{ ref('patient_provider_totals') }}
 ),
 
 doctors as (
@@ -8,7 +8,7 @@ doctors as (
 ),
 
 feedback as (
-    select * from {{ ref('fct_patient_feedback_totals') }}
+    select * from {{ ref('patient_feedback_totals') }}
 ),
 
 patients as (

@@ -14,7 +14,7 @@ doctors as (
 ),
 
 feedback as (
-    select * from {{ ref('fct_patient_feedback_totals') }}
+    select * from {{ ref('patient_feedback_totals') }}
 ),
 
 final as (

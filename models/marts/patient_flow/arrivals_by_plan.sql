@@ -4,7 +4,7 @@
 {{ config(materialized='view') }}
 
 with department_hours as (
-    select * from {{ ref('fct_department_hours') }}
+    select * from {{ ref('department_hours') }}
 ),
 
 departments as (

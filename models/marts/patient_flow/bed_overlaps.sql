@@ -3,7 +3,7 @@
 {{ config(materialized='view') }}
 
 with uses as (
-    select * from {{ ref('fct_bed_uses') }}
+    select * from {{ ref('bed_uses') }}
 ),
 
 held as (

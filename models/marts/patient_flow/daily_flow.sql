@@ -2,7 +2,7 @@
 {{ config(materialized='view') }}
 
 with hours as (
-    select * from {{ ref('fct_department_hours') }}
+    select * from {{ ref('department_hours') }}
 ),
 
 departments as (

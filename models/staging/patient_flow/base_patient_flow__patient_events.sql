@@ -17,8 +17,7 @@ parsed as (
         try_cast(events.ingested_at as timestamp) as ingested_at,
         {{ parse_id('events.event_id') }} as given_event_id,
         {{ parse_timestamp('events.event_time', options.date_order) }} as event_time,
-        {{ parse_id('events.patient_id') }} as patient_id,
-        {{ parse_id('events.hospital_id') }} as hospital_id,
+        {{ parse_id('events.patient_id') }} as patient_id, {{ parse_id('events.hospital_id') }} as hospital_id,
         -- A department that nobody foresaw is a department all the same.
         coalesce(departments.department, {{ title_case('events.department') }}) as department,
         {{ parse_timestamp('events.admission_time', options.date_order) }} as admitted_at,
@@ -40,10 +39,8 @@ validated as (
     select
         *,
         -- A fraction of a year has not been completed.
-        case
-            when reported_age between 0 and {{ var('maximum_patient_flow_age') }}
-                then floor(reported_age)::integer
-        end as age,
+        case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end
+            as age,
         {% call repairs() -%}
         {{ unread('age') }}, {{ unread('event_time') }},
         {{ unread('discharged_at', 'discharge_time') }}, {{ unread('wait_minutes', 'wait_time_minutes') }}

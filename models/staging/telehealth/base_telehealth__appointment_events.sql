@@ -29,8 +29,7 @@ parsed as (
         {{ parse_id('detailed.appointment_id') }} as appointment_id,
         appointment_event_types.event_type, event_type_order,
         {{ parse_timestamp('detailed.timestamp', options.date_order) }} as occurred_at,
-        {{ parse_id('detailed.patient_id') }} as patient_id,
-        {{ parse_id('detailed.provider_id') }} as provider_id,
+        {{ parse_id('detailed.patient_id') }} as patient_id, {{ parse_id('detailed.provider_id') }} as provider_id,
         details_object as details,
         {{ parse_timestamp('detailed.scheduled_time', options.date_order) }} as scheduled_at,
         {{ parse_text('detailed.reason_text') }} as reason,
@@ -52,8 +51,7 @@ validated as (
             provider_id::varchar, details
         ])::varchar)) as event_id,
         {% call repairs() -%}
-        {{ unread('details') }},
-        {{ unread('scheduled_at', 'scheduled_time', 'fields') }},
+        {{ unread('details') }}, {{ unread('scheduled_at', 'scheduled_time', 'fields') }},
         {{ unread('reported_duration_minutes', 'duration_minutes', 'fields') }}
         {%- endcall %} as repairs,
         case

@@ -25,8 +25,7 @@ parsed as (
         {{ parse_number('appointments.duration_minutes', 2, options.decimal_mark) }} as duration_minutes,
         -- A device that nobody foresaw is a device all the same.
         coalesce(device_types.device_type, {{ parse_text('appointments.device_type') }}) as device_type,
-        {{ parse_text('appointments.operating_system') }} as operating_system,
-        {{ parse_text('appointments.browser') }} as browser,
+        {{ parse_text('appointments.operating_system') }} as operating_system, {{ parse_text('appointments.browser') }} as browser,
         connection_qualities.connection_quality, connection_quality_score,
         {{ parse_boolean('appointments.had_technical_issues') }} as has_technical_issues,
         {{ parse_text('appointments.technical_issue_type') }} as technical_issue_type,

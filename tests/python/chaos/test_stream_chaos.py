@@ -33,7 +33,7 @@ UNTESTED = ("build", "--exclude-resource-types", "test", "unit_test", "--select"
 COMPARED = (
     "staging.base_patient_flow__patient_events",
     "core.fct_patient_stays",
-    "core.fct_department_hour_flows",
+    "core.department_hour_flows",
     "core.dim_patient",
     "core.dim_department",
 )

@@ -398,7 +398,7 @@ def warehouse(dbt, tmp_path_factory):
     for path in (SAMPLE / "telehealth").glob("*.csv"):
         if path.stem != "appointment_logs":
             shutil.copy(path, warehouse.raw_dir / "telehealth")
-    tables = ("fct_department_hour_flows", "dim_department", "dim_patient", "session_timeline")
+    tables = ("department_hour_flows", "dim_department", "dim_patient", "session_timeline")
     built = dbt(
         *(warehouse.raw_dir, warehouse.place, "build"),
         *("--exclude-resource-types", "test", "unit_test", "--select"),

@@ -3,17 +3,17 @@
 {{ config(
     materialized='incremental_by_key', key=['patient_key'],
     consumes=[
-        'fct_patient_provider_treatments(patient_key)', 'fct_patient_feedback_totals(patient_key)',
+        'patient_provider_totals(patient_key)', 'patient_feedback_totals(patient_key)',
     ],
     publishes=[{'key': ['patient_key']}],
 ) }}
 
 with mentioned as (
     select patient_key, patient_id
-    from {{ only_changed(ref('fct_patient_provider_treatments')) }}
+    from {{ only_changed(ref('patient_provider_totals')) }}
     union all
     select patient_key, patient_id
-    from {{ only_changed(ref('fct_patient_feedback_totals')) }}
+    from {{ only_changed(ref('patient_feedback_totals')) }}
 ),
 
 final as (

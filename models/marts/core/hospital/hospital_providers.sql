@@ -7,7 +7,7 @@ with doctors as (
 ),
 
 mentioned as (
-    select distinct provider_id from {{ ref('fct_patient_provider_treatments') }}
+    select distinct provider_id from {{ ref('patient_provider_totals') }}
 ),
 
 final as (

@@ -2,7 +2,7 @@
 -- stands for is an inferred member.
 {{ config(
     materialized='incremental_by_key', key=['department_key'],
-    consumes=['fct_department_hour_flows(department_key)'],
+    consumes=['department_hour_flows(department_key)'],
 ) }}
 
 with mentioned as (
@@ -10,7 +10,7 @@ with mentioned as (
         department_key,
         hospital_id,
         department
-    from {{ only_changed(ref('fct_department_hour_flows')) }}
+    from {{ only_changed(ref('department_hour_flows')) }}
     group by department_key, hospital_id, department
 ),
 

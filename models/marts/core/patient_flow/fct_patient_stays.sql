@@ -1,5 +1,5 @@
--- A stay is told by one or more events. What a later event says stands; what it does not say is
--- known from an earlier one.
+-- One or more events make a stay. What a later event says wins; what it does not say is known from
+-- an earlier one.
 {{ config(
     materialized='incremental_by_key', key=['patient_stay_key'], day='admitted_at',
     consumes=['base_patient_flow__patient_events(patient_stay_key)'],
@@ -11,15 +11,8 @@
 ) }}
 
 with events as (
-    select * from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
-),
-
-numbered as (
-    select
-        *,
-        coalesce(event_time, ingested_at) as told_at,
-        {{ stay_event_number() }} as event_number
-    from events
+    select *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number
+    from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
 ),
 
 stays as (
@@ -34,12 +27,12 @@ stays as (
         arg_max({{ attribute }}, event_number) as {{ attribute }},
         {% endfor %}
         -- Where any clock is known, a clock decides.
-        coalesce(bool_or(is_credible) filter (told_at is not null), true) as is_admission_credible,
+        coalesce(bool_or(is_credible) filter (known_at is not null), true) as is_admission_credible,
         count(*) as n_events,
-        min(told_at) as first_event_at,
-        max(told_at) as last_event_at,
+        min(known_at) as first_event_at,
+        max(known_at) as last_event_at,
         list_sort(list_distinct(flatten(list(repairs)))) as repairs
-    from numbered
+    from events
     group by patient_stay_key
 ),
 
@@ -58,22 +51,14 @@ final as (
     select
         patient_stay_key,
         {{ member_key('patient_flow', 'patient', 'patient_id') }} as patient_key,
-        {{ surrogate_key([
-            assigning_authority('patient_flow', 'hospital'), 'hospital_id', 'department',
-        ]) }} as department_key,
+        {{ department_key() }} as department_key,
         hospital_id, department, patient_id, admitted_at, discharged_at,
         admitted_at::date as admission_date,
         date_trunc('hour', admitted_at) as admission_hour_at,
         date_trunc('hour', discharged_at) as discharge_hour_at,
         age, reported_age, gender, bed_id, wait_minutes,
-        case
-            when is_stay_credible
-                then {{ round_half_up(
-                    '(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4
-                ) }}
-        end as length_of_stay_hours,
-        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable,
-        is_stay_credible,
+        case when is_stay_credible then {{ length_of_stay_hours() }} end as length_of_stay_hours,
+        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable, is_stay_credible,
         list_contains(repairs, 'age:set_null') as is_age_repaired,
         n_events, first_event_at, last_event_at, repairs
     from flagged

@@ -35,9 +35,7 @@ ordered as (
         lag(occurred_at) over in_order as previous_at
     from people
     window
-        in_order as (
-            partition by appointment_id order by occurred_at, event_type_order, event_id
-        ),
+        in_order as (partition by appointment_id order by occurred_at, event_type_order, event_id),
         so_far as (
             partition by appointment_id order by occurred_at, event_type_order, event_id
             rows unbounded preceding
@@ -54,29 +52,18 @@ final as (
             when known_provider_id is not null
                 then {{ member_key('telehealth', 'provider', 'known_provider_id') }}
         end as provider_key,
-        event_id,
-        appointment_id,
-        known_patient_id as patient_id,
-        known_provider_id as provider_id,
-        has_appointment,
-        event_type,
-        occurred_at,
-        occurred_at::date as event_date,
+        event_id, appointment_id,
+        known_patient_id as patient_id, known_provider_id as provider_id,
+        has_appointment, event_type,
+        occurred_at, occurred_at::date as event_date,
         sequence_number,
         {{ minutes_between('previous_at', 'occurred_at') }} as minutes_since_previous,
         attempt_number,
         attempt_number = max(attempt_number) over (partition by appointment_id) as is_last_attempt,
-        case
-            when event_type in ('appointment_scheduled', 'appointment_rescheduled')
-                then scheduled_at
-        end as scheduled_at,
-        reason,
-        technical_issue_type,
-        reported_duration_minutes,
-        device_type,
-        ingested_at,
-        repairs,
-        record_hash
+        case when event_type in ('appointment_scheduled', 'appointment_rescheduled') then scheduled_at end
+            as scheduled_at,
+        reason, technical_issue_type, reported_duration_minutes, device_type,
+        ingested_at, repairs, record_hash
     from ordered
 )
 

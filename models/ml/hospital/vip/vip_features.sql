@@ -1,11 +1,11 @@
 -- Who has never answered a survey takes the mean of those who have, or, where nobody has, the
 -- middle of the scale, which then tells no patient from another.
 with care as (
-    select * from {{ ref('fct_patient_provider_treatments') }}
+    select * from {{ ref('patient_provider_totals') }}
 ),
 
 feedback as (
-    select * from {{ ref('fct_patient_feedback_totals') }}
+    select * from {{ ref('patient_feedback_totals') }}
 ),
 
 patients as (

@@ -151,7 +151,7 @@ def hourly(raw):
 def test_hours_days_and_census_equal_an_independent_recomputation(real, raw):
     expected = hourly(raw)
     found = real.frame(
-        "select hospital_id, department, hours.* from core.fct_department_hours as hours "
+        "select hospital_id, department, hours.* from core.department_hours as hours "
         "inner join core.dim_department using (department_key)"
     ).set_index([*KEYS, "hour_at"])
     assert len(found) == len(expected)
@@ -277,7 +277,7 @@ STAY = (
 
 
 def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
-    asked = (*NO_TESTS, "+fct_bed_uses", "+fct_department_hours")
+    asked = (*NO_TESTS, "+bed_uses", "+department_hours")
     first = build(dbt, tmp_path, *asked, a=admitted[:1])
     assert first.query(STAY) == [("ICU", "7", 25.0, None, 1)]
     then = build(dbt, tmp_path, *asked, b=admitted[1:2])
@@ -285,15 +285,15 @@ def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
     last = build(dbt, tmp_path, c=admitted[2:])
     assert last.query(STAY) == [("Surgery", "9", 25.0, 23.5, 3)]
     assert last.query(
-        "select bed_id, ended_at::varchar from core.fct_bed_uses order by started_at"
+        "select bed_id, ended_at::varchar from core.bed_uses order by started_at"
     ) == [("7", "2025-03-01 12:00:00"), ("9", "2025-03-02 09:30:00")]
     [(n, n_admissions, n_discharges)] = last.query(
-        "select count(*), sum(n_admissions), sum(n_discharges) from core.fct_department_hours"
+        "select count(*), sum(n_admissions), sum(n_discharges) from core.department_hours"
     )
     assert (n, n_admissions, n_discharges) == (24, 1, 1)
 
 
-EVERYTHING = ("fct_patient_stays", "fct_department_hours", "fct_bed_uses", "dim_department")
+EVERYTHING = ("fct_patient_stays", "department_hours", "bed_uses", "dim_department")
 
 
 def test_the_order_of_files_does_not_matter(dbt, tmp_path, admitted):
@@ -347,7 +347,7 @@ def test_an_admission_later_than_its_event_takes_part_in_no_figure_of_times(dbt,
     assert outcome.query(
         "select patient_id, is_admission_credible from core.fct_patient_stays order by all"
     ) == [("P1", True), ("P2", True), ("P3", False), ("P4", False)]
-    assert outcome.query("select count(*), sum(n_admissions) from core.fct_department_hours") == [
+    assert outcome.query("select count(*), sum(n_admissions) from core.department_hours") == [
         (1, 2)
     ]
     assert outcome.query(

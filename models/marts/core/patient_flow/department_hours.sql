@@ -4,7 +4,7 @@
 {{ config(materialized='view') }}
 
 with flows as (
-    select * from {{ ref('fct_department_hour_flows') }}
+    select * from {{ ref('department_hour_flows') }}
 ),
 
 departments as (
