@@ -76,8 +76,7 @@ final as (
     select
         {{ typed_columns | join(', ') }}, ingested_at, stream_position,
         source_file, {{ record_hash(typed_columns) }} as record_hash,
-        {{ record_hash(['event_id']) }} as key_hash,
-        rejection_reason, false as is_duplicate,
+        {{ record_hash(['event_id']) }} as key_hash, rejection_reason, false as is_duplicate,
         {{ rejected_record(['event_id', 'event_type', 'appointment_id', 'patient_id', 'provider_id',
             'timestamp', 'details', 'stream_position', 'unreadable_text']) }} as rejected_record
     from judged

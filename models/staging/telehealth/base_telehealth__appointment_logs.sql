@@ -2,8 +2,7 @@
 -- type and a known status. A completed visit has a wait and a duration; no other has to.
 {{ config(
     materialized='incremental_by_file', key=['appointment_id'], newest_by='recorded_at',
-    publishes=[{'key': ['record_hash']}],
-) }}
+    publishes=[{'key': ['record_hash']}]) }}
 
 {% set area, feed = 'telehealth', 'appointment_logs' %}
 {% set decimal_mark = feed_option(area, feed, 'decimal_mark', '.') %}
@@ -55,8 +54,7 @@ parsed as (
 judged as (
     select
         *,
-        {{ repairs([
-            unread('wait_minutes', 'wait_time_minutes'), unread('duration_minutes'),
+        {{ repairs([unread('wait_minutes', 'wait_time_minutes'), unread('duration_minutes'),
             unread('connection_quality'), unread('has_technical_issues', 'had_technical_issues'),
         ]) }} as repairs,
         {{ rejection(
@@ -75,14 +73,12 @@ final as (
     select
         {{ typed_columns | join(',\n        ') }},
         ingested_at, stream_position, source_file, {{ record_hash(typed_columns) }} as record_hash,
-        {{ record_hash(['appointment_id']) }} as key_hash,
-        rejection_reason, false as is_duplicate,
-        {{ rejected_record([
-            'appointment_id', 'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',
-            'appointment_type', 'status', 'wait_time_minutes', 'duration_minutes', 'device_type',
-            'operating_system', 'browser', 'connection_quality', 'had_technical_issues',
-            'technical_issue_type', 'timestamp', 'stream_position', 'unreadable_text',
-        ]) }} as rejected_record
+        {{ record_hash(['appointment_id']) }} as key_hash, rejection_reason, false as is_duplicate,
+        {{ rejected_record(['appointment_id', 'provider_id', 'patient_id', 'appointment_date',
+            'scheduled_time', 'appointment_type', 'status', 'wait_time_minutes',
+            'duration_minutes', 'device_type', 'operating_system', 'browser', 'connection_quality',
+            'had_technical_issues', 'technical_issue_type', 'timestamp', 'stream_position',
+            'unreadable_text']) }} as rejected_record
     from judged
 )
 
