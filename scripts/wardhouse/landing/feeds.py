@@ -103,7 +103,7 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     Returns
     -------
     areas, problems
-        Sorted area names, and what is wrong with the choice (empty when nothing is).
+        Sorted names of known areas, and what is wrong with the choice (empty when nothing is).
     """
     known = sorted(set(known))
     if not raw_dir.is_dir():
@@ -111,9 +111,8 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     names = sorted({name.strip() for name in chosen.split(",") if name.strip()})
     if names:
         unknown = [name for name in names if name not in known]
-        if unknown:
-            return [], [f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"]
-        return names, []
+        problem = f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"
+        return [name for name in names if name in known], [problem] if unknown else []
     names = [area for area in known if (raw_dir / area).is_dir()]
     if not names:
         return [], [f"{raw_dir} has no folder named after an area ({', '.join(known)})"]
