@@ -11,9 +11,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.landing.feeds import declared_feeds
+from wardhouse.landing.inspection.base_models import BaseModels
+from wardhouse.landing.inspection.values import read_values
 from wardhouse.landing.plan import plan_feed
-from wardhouse.landing.rules import BaseModels
-from wardhouse.landing.values import read_values
 
 DOCTORS = "doctor_id,doctor_name,specialty\nD1,Ann,Surgery\nD2,Bob,\n"
 TREATMENTS = (

@@ -21,7 +21,7 @@ def inspect_command(
 
     Exits with 1 where a build would stop, or bytes or values prove another setting.
     """
-    from wardhouse.landing.inspect import inspect_directory
+    from wardhouse.landing.inspection.report import inspect_directory
     from wardhouse.project import project_directory
 
     report = inspect_directory(raw_dir, areas, project_directory(), rows)

@@ -10,9 +10,9 @@ from decimal import Decimal
 import duckdb
 
 from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.inspection.base_models import RECORDS, BaseModels, Rules
 from wardhouse.landing.options import OPTION_VALUES
 from wardhouse.landing.readers import REJECTS, identifier
-from wardhouse.landing.rules import RECORDS, BaseModels, Rules
 
 RANGED = ("amount", "date", "number", "time", "timestamp")  # kinds of which a range says something
 N_EXAMPLES = 3

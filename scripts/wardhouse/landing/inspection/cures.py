@@ -25,9 +25,9 @@ from wardhouse.landing.headers import (
     read_start,
     split_header,
 )
+from wardhouse.landing.inspection.values import N_EXAMPLES, FeedValues
 from wardhouse.landing.options import ALIAS_PREFIX, closest
 from wardhouse.landing.readers import LandedFile
-from wardhouse.landing.values import N_EXAMPLES, FeedValues
 
 TEXT_SUFFIXES = (".tsv", ".txt", ".tab", ".dat")
 _START_BYTES = 4096

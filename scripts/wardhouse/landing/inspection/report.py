@@ -6,7 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from wardhouse.landing.cures import (
+from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
+from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.inspection.base_models import BaseModels, RulesError
+from wardhouse.landing.inspection.cures import (
     Cure,
     column_cures,
     encoding_cure,
@@ -15,12 +18,9 @@ from wardhouse.landing.cures import (
     stray_files,
     value_cures,
 )
-from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
-from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.inspection.values import ColumnValues, FeedValues, read_values
 from wardhouse.landing.options import closest, read_options
 from wardhouse.landing.plan import plan_feed
-from wardhouse.landing.rules import BaseModels, RulesError
-from wardhouse.landing.values import ColumnValues, FeedValues, read_values
 
 N_SHOWN = 3  # of what may come in thousands: files, problems, names
 
