@@ -1,4 +1,48 @@
 {#
+    What each area brings to the models that all share. While dbt parses a model it shows it neither
+    folders nor other models, so that their names are said here, and a test holds them against both.
+#}
+{% macro areas() %}
+    {{ return({
+        'hospital': {
+            'feeds': ['doctors_info', 'patient_feedback', 'patients_data_with_doctor'],
+            'fits': ['vip_fit'],
+        },
+        'patient_flow': {
+            'feeds': ['patient_events'],
+            'alert_metrics': ['alert_metrics_patient_flow'],
+            'insight_statistics': ['patient_flow_insight_statistics'],
+        },
+        'telehealth': {
+            'feeds': [
+                'appointment_events', 'appointment_logs', 'patient_feedback', 'patients', 'providers',
+            ],
+            'fits': [
+                'appointment_duration_fit', 'appointment_no_show_fit', 'feedback_sentiment_fit',
+                'provider_match_fit',
+            ],
+            'alert_metrics': [
+                'alert_metrics_days', 'alert_metrics_intake', 'alert_metrics_visits',
+            ],
+            'insight_statistics': ['telehealth_insight_statistics'],
+        },
+    }) }}
+{% endmacro %}
+
+
+{# What all areas bring of a kind: pairs of area and name. #}
+{% macro of_all_areas(kind) %}
+    {% set found = [] %}
+    {% for area, brought in areas().items() %}
+        {% for name in brought.get(kind, []) %}
+            {% do found.append((area, name)) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{#
     The layout is the declaration: models/staging/<area>, models/marts/core/<area>,
     models/marts/<area>, models/ml/<area>. Folders that no area has are shared by all.
 #}

@@ -29,12 +29,14 @@
 
 
 {#
-    Targets that hold for each department: department_key, measure, target, allowed_rate, unit. A
-    department's own target stands before that of all.
+    Targets that hold for each department: department_key, hospital_id, department, measure, target,
+    allowed_rate, unit. A department's own target goes before that of all.
 #}
 {% macro department_targets() -%}
     select
         departments.department_key,
+        departments.hospital_id,
+        departments.department,
         targets.measure,
         targets.target,
         targets.allowed_rate,

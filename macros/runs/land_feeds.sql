@@ -7,7 +7,7 @@
             'raw_dir': env_var('WARDHOUSE_RAW_DIR', 'seeds/sample'),
             'areas': env_var('WARDHOUSE_AREAS', ''),
             'feeds': declared_feeds(),
-            'settings': parse_settings(),
+            'rules': reading_rules(),
             'state': {'raw_dir': state.rows[0][0], 'areas': state.rows[0][1].split(',')}
                 if state.rows | length else none,
             'full_refresh': flags.FULL_REFRESH,
@@ -62,23 +62,39 @@
 {% endmacro %}
 
 
-{# What else decides how a record is read: when it changes, every file is read again. #}
-{% macro parse_settings() %}
-    {% set settings = [
-        var('missing_cost_policy'), var('allow_credit_amounts'), var('date_order'),
-        var('calendar_start'), var('calendar_end'), var('date_formats', []),
-        var('maximum_age'), var('maximum_patient_flow_age'), var('admission_tolerance_minutes'),
-    ] %}
+{#
+    What else decides how a feed is read: when it changes, the feed's files are read again. Models that
+    keep rows made of any feed take keys and words from seeds: a change of these counts for all feeds.
+#}
+{% macro reading_rules() %}
+    {% set kept = [] %}
+    {% set models = [] %}
     {% for node in graph.nodes.values() | sort(attribute='name')
-        if node.resource_type == 'model' and node.name.startswith('base_') %}
-        {% do settings.append(node.checksum.checksum) %}
+        if node.resource_type == 'model' and node.config.materialized.startswith('incremental') %}
+        {% set seeds = [] %}
         {% for seed in node.depends_on.nodes | sort if seed.startswith('seed.') %}
-            {% do settings.append(graph.nodes[seed].checksum.checksum) %}
+            {% do seeds.append(graph.nodes[seed].checksum.checksum) %}
         {% endfor %}
+        {% set sources = node.depends_on.nodes | select('in', graph.sources) | list %}
+        {% if node.name.startswith('base_') %}
+            {% set macros = [node.config.materialized] %}
+            {% for macro in node.depends_on.macros %}
+                {% do macros.append(macro.split('.')[-1]) %}
+            {% endfor %}
+            {% do models.append({
+                'area': graph.sources[sources[0]].source_name, 'feed': graph.sources[sources[0]].name,
+                'code': node.raw_code, 'macros': macros, 'seeds': seeds,
+            }) %}
+        {% else %}
+            {% do kept.extend(seeds) %}
+        {% endif %}
     {% endfor %}
-    {# Facts take their keys from it when they follow what is read. #}
-    {% do settings.append(graph.nodes['seed.wardhouse.source_systems'].checksum.checksum) %}
-    {{ return(tojson(settings)) }}
+    {% for each in models %}{% do each.seeds.extend(kept | unique | sort) %}{% endfor %}
+    {{ return({
+        'project_dir': invocation_args_dict.project_dir | string,
+        'vars': invocation_args_dict.vars,
+        'models': models,
+    }) }}
 {% endmacro %}
 
 

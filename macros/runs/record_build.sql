@@ -72,7 +72,7 @@
 {% macro row_counts(nodes) %}
     {% set counts = [] %}
     {% for node in nodes %}
-        {% for column in [none] + watched_columns().get(node.name, []) %}
+        {% for column in [none] + watched_columns(node.unique_id) %}
             {% do counts.append(
                 "select '" ~ invocation_id ~ "' as build_id, '" ~ area_of(node)
                 ~ "' as area, '" ~ node.schema ~ '.' ~ node.name ~ "' as relation_name, "
@@ -88,16 +88,11 @@
 
 
 {# Columns without which a record says little: their share of nulls is watched where they come in. #}
-{% macro watched_columns() %}
-    {{ return({
-        'base_hospital__patients_data_with_doctor': [
-            'doctor_id', 'patient_id', 'treatment_date',
-        ],
-        'base_hospital__patient_feedback': ['patient_id', 'feedback_score'],
-        'base_patient_flow__patient_events': ['patient_id', 'hospital_id', 'admitted_at'],
-        'base_telehealth__appointment_logs': [
-            'provider_id', 'patient_id', 'appointment_date', 'scheduled_time',
-        ],
-        'base_telehealth__patient_feedback': ['patient_id', 'overall_satisfaction'],
-    }) }}
+{% macro watched_columns(unique_id) %}
+    {% set watched = [] %}
+    {% set columns = graph.nodes[unique_id].columns.values() if execute else [] %}
+    {% for column in columns if column.config.meta.watch %}
+        {% do watched.append(column.name) %}
+    {% endfor %}
+    {{ return(watched) }}
 {% endmacro %}

@@ -6,9 +6,7 @@
 ) }}
 
 with runs as (
-    {{ fit_summary(
-        [('vip_fit', 'silhouette_out_of_sample', 'silhouette_baseline')] + telehealth_fits()
-    ) }}
+    {{ fit_summary(of_all_areas('fits') | map('last') | list) }}
 ),
 
 final as (

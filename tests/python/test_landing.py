@@ -63,7 +63,8 @@ def request(raw_dir: Path, **changed) -> dict:
         {"area": area, "name": FEED.name, "meta": {}, "columns": columns}
         for area in ("clinic", "hospice")
     ]
-    usual = {"areas": "", "settings": "", "state": None, "full_refresh": False}
+    rules = {"project_dir": str(PROJECT), "vars": {}, "models": []}
+    usual = {"areas": "", "rules": rules, "state": None, "full_refresh": False}
     return {"raw_dir": str(raw_dir), "feeds": feeds, **usual, **changed}
 
 

@@ -286,19 +286,36 @@ def test_models_are_short(models):
     assert {name: n for name, n in lengths.items() if n > MAXIMUM_LINES} == {}
 
 
-def test_quality_covers_every_declared_feed(manifest):
-    found = []
+def test_areas_say_what_sources_and_folders_hold(manifest, models):
+    returned = []
     environment = Environment()
-    environment.globals["return"] = found.extend
-    source = manifest.macros[f"macro.{OURS}.landed_feeds"].macro_sql
-    environment.from_string(source).module.landed_feeds()
-    declared = [
-        (source.source_name, source.name)
-        for source in manifest.sources.values()
-        if source.schema.startswith("raw_")
-    ]
-    assert sorted(found) == sorted(declared)
-    assert len(found) == len(set(found)) >= 3
+    environment.globals["return"] = returned.append
+    environment.from_string(manifest.macros[f"macro.{OURS}.areas"].macro_sql).module.areas()
+    [said] = returned
+    feeds, statistics, fits, metrics = set(), set(), set(), set()
+    for source in manifest.sources.values():
+        if source.schema.startswith("raw_"):
+            feeds.add((source.source_name, source.name))
+    for model in models:
+        if model.name.endswith("_insight_statistics"):
+            statistics.add((place(model).area, model.name))
+        elif model.name.endswith("_fit"):
+            fits.add((place(model).area, model.name))
+        elif "alert_metrics_" in model.name and model.name != "alert_metrics_builds":
+            metrics.add(model.name)
+
+    def told(kind):
+        pairs = [(area, name) for area, brought in said.items() for name in brought.get(kind, [])]
+        assert len(pairs) == len(set(pairs)) >= 2
+        return set(pairs)
+
+    assert told("feeds") == feeds
+    assert told("fits") == fits
+    assert told("insight_statistics") == statistics
+    assert {name for _, name in told("alert_metrics")} == metrics
+    assert {kind for brought in said.values() for kind in brought} <= {
+        *("feeds", "fits", "insight_statistics", "alert_metrics")
+    }
 
 
 def test_every_patient_id_is_marked_as_a_direct_identifier(tables):

@@ -403,7 +403,7 @@ def test_on_random_events_no_insight_fires(dbt, built_elsewhere, tmp_path):
     theirs = (*NO_TESTS, "+telehealth_insight_statistics")
     raw_dir = write(tmp_path, a=[event()])
     dbt = partial(dbt, start=built_elsewhere("elsewhere_judged", dbt, raw_dir, *theirs))
-    ours = ("+patient_flow_insight_statistics", "insight_tests", "insights")
+    ours = ("+patient_flow_insight_statistics", "insight_statistics", "insight_tests", "insights")
     for seed in range(6):
         place = tmp_path / str(seed)
         outcome = build(dbt, place, *NO_TESTS, *ours, a=invented(seed, False))

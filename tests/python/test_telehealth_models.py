@@ -14,9 +14,18 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import brier_score_loss, mean_absolute_error, roc_auc_score
 from sklearn.preprocessing import StandardScaler
-from wardhouse.areas.telehealth import no_show as models
 from wardhouse.areas.telehealth.dirt import TelehealthDirt
+from wardhouse.areas.telehealth.duration import DURATION_LEVELS
+from wardhouse.areas.telehealth.no_show import (
+    NO_SHOW_LEVELS,
+    NO_SHOW_NUMBERS,
+    delong,
+    fit_no_show,
+)
+from wardhouse.areas.telehealth.provider_match import Matching, variances
 from wardhouse.areas.telehealth.sample import generate_telehealth
+from wardhouse.areas.telehealth.sentiment import judge_sentiment, score_comments
+from wardhouse.ml.tidy import split_day
 
 RUN = (
     *("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
@@ -211,7 +220,7 @@ def test_every_probability_equals_scikit_learns(warehouse):
     scored = warehouse.frame("from ml.appointment_no_show_risk").set_index("appointment_id")
     scored = scored.loc[rows["appointment_id"]].reset_index()
     train = rows[~scored["is_held_out"]]
-    matrix = design(rows, train, models.NO_SHOW_LEVELS, models.NO_SHOW_NUMBERS)
+    matrix = design(rows, train, NO_SHOW_LEVELS, NO_SHOW_NUMBERS)
     # Another solver than the package's.
     fit = LogisticRegression(C=0.1, solver="newton-cg", tol=1e-12, max_iter=1000)
     fit.fit(matrix[train.index], train["is_no_show"])
@@ -236,7 +245,7 @@ def test_every_forecast_equals_scikit_learns(warehouse):
     scored = warehouse.frame("from ml.appointment_duration_forecast").set_index("appointment_id")
     scored = scored.loc[rows["appointment_id"]].reset_index()
     train = rows[~scored["is_held_out"] & rows["duration_minutes"].notna()]
-    matrix = design(rows, train, models.DURATION_LEVELS)
+    matrix = design(rows, train, DURATION_LEVELS)
     fit = Ridge(alpha=10, solver="svd").fit(matrix[train.index], train["duration_minutes"])
     assert scored["forecast_minutes"].to_numpy() == pytest.approx(fit.predict(matrix), abs=1e-9)
     held_out = scored[scored["is_held_out"] & scored["duration_minutes"].notna()]
@@ -259,7 +268,7 @@ def test_every_match_equals_the_one_in_python(warehouse):
         "from ml.provider_match_features where overall_satisfaction is not null"
     )
     matched = warehouse.frame("from ml.provider_match")
-    expected = models.Matching.learn(visits).score(visits, matched)
+    expected = Matching.learn(visits).score(visits, matched)
     assert len(matched) > 100
     assert matched["match_score"].to_numpy() == pytest.approx(expected, abs=1e-9)
 
@@ -383,7 +392,7 @@ def test_delong_is_the_pairwise_definition(cases, others):
     wins = (cases[:, None] > others) + 0.5 * (cases[:, None] == others)
     variance = wins.mean(1).var(ddof=1) / len(cases) + wins.mean(0).var(ddof=1) / len(others)
     is_case = np.repeat([True, False], [len(cases), len(others)])
-    area, error = models.delong(is_case, np.concatenate([cases, others]))
+    area, error = delong(is_case, np.concatenate([cases, others]))
     assert area == pytest.approx(wins.mean(), abs=1e-12)
     assert error**2 == pytest.approx(variance, abs=1e-12)
 
@@ -392,7 +401,7 @@ def test_delong_is_the_pairwise_definition(cases, others):
 @given(st.lists(st.integers(0, 30), max_size=40), st.floats(0.05, 0.95))
 def test_a_split_divides_no_day_and_learns_from_no_more_than_the_share(days, share):
     dates = pd.Series(pd.Timestamp("2025-01-01") + pd.to_timedelta(sorted(days), "D"))
-    day = models.split_day(dates, share)
+    day = split_day(dates, share)
     assert (day is None) == (not days)
     if days:
         assert (dates < day).sum() <= share * len(dates)
@@ -404,17 +413,17 @@ def test_variances_find_what_was_drawn():
     inner = np.repeat(np.arange(400), 20)
     outer = inner // 40
     values = generator.normal(0, 1, 400)[inner] * 0.5 + outer + generator.normal(0, 1, len(inner))
-    within, between = models.variances(values, inner, outer)
+    within, between = variances(values, inner, outer)
     assert within == pytest.approx(1, rel=0.05)
     assert between == pytest.approx(0.25, rel=0.2)
-    assert np.isnan(models.variances(np.ones(3), np.arange(3), np.zeros(3, int))).all()
+    assert np.isnan(variances(np.ones(3), np.arange(3), np.zeros(3, int))).all()
 
 
 def noise(n, seed=3):
     """Features that tell nothing."""
     generator = np.random.default_rng(seed)
-    words = {name: generator.choice(list("ab"), n) for name in models.NO_SHOW_LEVELS}
-    counts = {name: generator.integers(0, 3, n) for name in models.NO_SHOW_NUMBERS}
+    words = {name: generator.choice(list("ab"), n) for name in NO_SHOW_LEVELS}
+    counts = {name: generator.integers(0, 3, n) for name in NO_SHOW_NUMBERS}
     days = np.sort(generator.integers(0, 300, n))
     return pd.DataFrame(
         {
@@ -431,12 +440,12 @@ def metric(fit, name):
 
 
 def test_noise_is_seldom_called_reliable():
-    fits = [models.fit_no_show(noise(600, seed), 1, 0.7, 10_000) for seed in range(20)]
+    fits = [fit_no_show(noise(600, seed), 1, 0.7, 10_000) for seed in range(20)]
     assert sum(metric(fit, "is_reliable") for fit in fits) <= 2
 
 
 def test_above_the_maximum_a_seeded_sample_is_fitted():
-    first, again, other = (models.fit_no_show(noise(900), seed, 0.7, 200) for seed in (1, 1, 2))
+    first, again, other = (fit_no_show(noise(900), seed, 0.7, 200) for seed in (1, 1, 2))
     assert metric(first, "n_fitted") == 200
     pd.testing.assert_frame_equal(first, again)
     intercepts = [
@@ -447,7 +456,7 @@ def test_above_the_maximum_a_seeded_sample_is_fitted():
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_a_handful_of_rows_gives_no_coefficients(n):
-    fit = models.fit_no_show(noise(n), 1, 0.7, 100)
+    fit = fit_no_show(noise(n), 1, 0.7, 100)
     assert "coefficient" not in set(fit["component"])
     assert metric(fit, "is_reliable") == 0
 
@@ -456,7 +465,7 @@ def test_moods_all_alike_are_no_evidence():
     feedback = pd.DataFrame(
         {"overall_satisfaction": [1.0, 5.0] * 20, "sentiment_score": [0.3] * 40}
     )
-    fit = models.judge_sentiment(feedback)
+    fit = judge_sentiment(feedback)
     assert "score" not in set(fit["feature"])
     assert metric(fit, "is_reliable") == 0
 
@@ -465,6 +474,6 @@ def test_equal_comments_are_scored_once_and_the_text_does_not_travel():
     comments = pd.DataFrame(
         {"comment_hash": ["a", "b"], "comment_text": ["Great doctor!", "Terrible, I hate it."]}
     )
-    scored = models.score_comments(comments)
+    scored = score_comments(comments)
     assert list(scored.columns) == ["comment_hash", "sentiment_score"]
     assert scored["sentiment_score"][0] > 0.05 > -0.05 > scored["sentiment_score"][1]

@@ -38,11 +38,11 @@ def patients(rows) -> dict[str, np.ndarray]:
     }
 
 
-def fitted(fit, component: str, cluster: str | None = None) -> dict[str, float]:
+def fitted(fit, component: str, level: str | None = None) -> dict[str, float]:
     """Give the values of one component, by feature."""
     chosen = fit.parameters[fit.parameters.component == component]
-    if cluster:
-        chosen = chosen[chosen.cluster == cluster]
+    if level:
+        chosen = chosen[chosen.level == level]
     return dict(zip(chosen.feature, chosen.value, strict=True))
 
 

@@ -1,37 +1,15 @@
--- Sums that the doctors' feedback figures and their tests are made of. The sampling unit is the
--- patient: a patient's answers are one mean, weighted by treatments for the headline figure and
--- once each for the test. Decimal sums do not depend on the order of rows.
-with care as (
+-- A doctor's patients against all others: each patient's mean score counts once. The others are the
+-- treated patients with feedback whom the doctor never treated.
+with doctors as (
+    select * from {{ ref('doctor_feedback_means') }}
+),
+
+care as (
     select * from {{ ref('fct_patient_provider_treatments') }}
 ),
 
 feedback as (
     select * from {{ ref('fct_patient_feedback_totals') }}
-),
-
-weighted as (
-    select
-        care.provider_key,
-        care.n_treatments::decimal(9, 0) as weight,
-        feedback.avg_feedback_score::decimal(7, 6) as score
-    from care
-    -- One row per patient on the right.
-    inner join feedback on care.patient_key = feedback.patient_key
-),
-
-sums as (
-    select
-        provider_key,
-        count(*) as n_patients_with_feedback,
-        sum(weight)::bigint as n_treatments_with_feedback,
-        sum(weight * score)::double as weighted_sum,
-        sum(weight * weight)::double as squared_weight_sum,
-        sum(weight * weight * score)::double as squared_weight_score_sum,
-        sum(weight * weight * score * score)::double as squared_weighted_sum,
-        sum(score)::double as score_sum,
-        sum(score * score)::double as score_square_sum
-    from weighted
-    group by provider_key
 ),
 
 treated as (
@@ -44,41 +22,21 @@ treated as (
     where patient_key in (select patient_key from care)
 ),
 
-means as (
-    select
-        sums.*,
-        sums.weighted_sum / sums.n_treatments_with_feedback as avg_feedback_score,
-        treated.n_patients - sums.n_patients_with_feedback as n_other_patients_with_feedback,
-        treated.score_sum - sums.score_sum as other_score_sum,
-        treated.score_square_sum - sums.score_square_sum as other_score_square_sum
-    from sums
-    -- treated is one row.
-    cross join treated
-),
-
 final as (
     select
-        provider_key,
-        n_patients_with_feedback,
-        n_treatments_with_feedback,
-        avg_feedback_score,
-        -- Ratio estimator with the patient as cluster; null for a single patient.
-        case
-            when n_patients_with_feedback > 1
-                then sqrt(greatest(
-                        (
-                            squared_weighted_sum
-                            - 2 * avg_feedback_score * squared_weight_score_sum
-                            + avg_feedback_score * avg_feedback_score * squared_weight_sum
-                        ) * n_patients_with_feedback / (n_patients_with_feedback - 1), 0
-                    )) / n_treatments_with_feedback
-        end as feedback_standard_error,
-        score_sum,
-        score_square_sum,
-        n_other_patients_with_feedback,
-        other_score_sum,
-        other_score_square_sum
-    from means
+        doctors.provider_key,
+        doctors.n_patients_with_feedback,
+        doctors.n_treatments_with_feedback,
+        doctors.avg_feedback_score,
+        doctors.feedback_standard_error,
+        doctors.score_sum,
+        doctors.score_square_sum,
+        treated.n_patients - doctors.n_patients_with_feedback as n_other_patients_with_feedback,
+        treated.score_sum - doctors.score_sum as other_score_sum,
+        treated.score_square_sum - doctors.score_square_sum as other_score_square_sum
+    from doctors
+    -- treated is one row.
+    cross join treated
 )
 
 select * from final

@@ -6,17 +6,21 @@ with doctors as (
 ),
 
 care as (
+    select * from {{ ref('fct_patient_provider_treatments') }}
+),
+
+feedback as (
+    select * from {{ ref('doctor_feedback_statistics') }}
+),
+
+doctor_care as (
     select
         provider_key,
         sum(revenue_amount)::decimal(18, 2) as revenue_amount,
         sum(n_treatments)::bigint as n_treatments,
         count(*) as n_patients
-    from {{ ref('fct_patient_provider_treatments') }}
+    from care
     group by provider_key
-),
-
-feedback as (
-    select * from {{ ref('doctor_feedback_statistics') }}
 ),
 
 doctor_figures as (
@@ -24,15 +28,15 @@ doctor_figures as (
         doctors.provider_id as doctor_id,
         doctors.provider_name as doctor_name,
         doctors.specialty,
-        coalesce(care.revenue_amount, 0)::decimal(18, 2) as total_revenue,
+        coalesce(doctor_care.revenue_amount, 0)::decimal(18, 2) as total_revenue,
         {{ round_half_up('feedback.avg_feedback_score', 2) }} as avg_feedback,
-        coalesce(care.n_treatments, 0) as n_treatments,
-        coalesce(care.n_patients, 0) as n_patients,
+        coalesce(doctor_care.n_treatments, 0) as n_treatments,
+        coalesce(doctor_care.n_patients, 0) as n_patients,
         coalesce(feedback.n_patients_with_feedback, 0) as n_patients_with_feedback,
         {{ round_half_up('feedback.feedback_standard_error', 4) }} as feedback_standard_error
     from doctors
-    -- Both sides hold a provider once.
-    left join care on doctors.provider_key = care.provider_key
+    -- provider_key is unique on the right.
+    left join doctor_care on doctors.provider_key = doctor_care.provider_key
     left join feedback on doctors.provider_key = feedback.provider_key
 ),
 

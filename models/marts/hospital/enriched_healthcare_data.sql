@@ -9,7 +9,7 @@ with processed as (
 ),
 
 patients as (
-    select patient_id, vip_status from {{ ref('patient_vip') }}
+    select * from {{ ref('patient_vip') }}
 ),
 
 final as (

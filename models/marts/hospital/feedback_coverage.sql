@@ -16,46 +16,30 @@ patients as (
         doctors.provider_id as doctor_id,
         coalesce(doctors.specialty, 'Unknown') as specialty,
         care.patient_key,
-        feedback.patient_key as answering_patient_key
+        feedback.patient_key as answering_key
     from care
-    -- Keys are unique on the right.
+    -- provider_key and patient_key are unique on the right.
     inner join doctors on care.provider_key = doctors.provider_key
     left join feedback on care.patient_key = feedback.patient_key
 ),
 
-by_doctor as (
-    select
-        'doctor' as coverage_level,
-        doctor_id as coverage_group,
-        count(*) as n_patients,
-        count(answering_patient_key) as n_patients_with_feedback
+grouped as (
+    select 'doctor' as coverage_level, doctor_id as coverage_group, patient_key, answering_key
     from patients
-    group by doctor_id
-),
-
--- Several doctors of a specialty may have treated one patient, who counts once.
-specialty_patients as (
-    select
-        specialty,
-        any_value(answering_patient_key) as answering_patient_key
+    union all
+    -- Several doctors of a specialty may have treated one patient, who counts once.
+    select distinct 'specialty' as coverage_level, specialty, patient_key, answering_key
     from patients
-    group by specialty, patient_key
-),
-
-by_specialty as (
-    select
-        'specialty' as coverage_level,
-        specialty as coverage_group,
-        count(*) as n_patients,
-        count(answering_patient_key) as n_patients_with_feedback
-    from specialty_patients
-    group by specialty
 ),
 
 counted as (
-    select * from by_doctor
-    union all
-    select * from by_specialty
+    select
+        coverage_level,
+        coverage_group,
+        count(*) as n_patients,
+        count(answering_key) as n_patients_with_feedback
+    from grouped
+    group by coverage_level, coverage_group
 ),
 
 final as (

@@ -1,12 +1,6 @@
 -- Treatments without a known date keep their revenue, in a row whose month is null.
 with treatments as (
-    select
-        provider_id,
-        date_trunc('month', treatment_date)::date as month_start_date,
-        count(*) as n_treatments,
-        sum(revenue_amount)::decimal(18, 2) as total_revenue
-    from {{ ref('fct_treatments') }}
-    group by provider_id, month_start_date
+    select * from {{ ref('fct_treatments') }}
 ),
 
 doctors as (
@@ -14,17 +8,27 @@ doctors as (
     where assigning_authority = {{ assigning_authority('hospital', 'provider') }}
 ),
 
+months as (
+    select
+        provider_id,
+        date_trunc('month', treatment_date)::date as month_start_date,
+        count(*) as n_treatments,
+        sum(revenue_amount)::decimal(18, 2) as total_revenue
+    from treatments
+    group by provider_id, month_start_date
+),
+
 final as (
     select
         doctors.provider_id as doctor_id,
         doctors.provider_name as doctor_name,
         doctors.specialty,
-        treatments.month_start_date,
-        treatments.n_treatments,
-        treatments.total_revenue
-    from treatments
-    -- An authority's identifiers are unique.
-    inner join doctors on treatments.provider_id = doctors.provider_id
+        months.month_start_date,
+        months.n_treatments,
+        months.total_revenue
+    from months
+    -- An authority's identifiers are unique on the right.
+    inner join doctors on months.provider_id = doctors.provider_id
 )
 
 select * from final

@@ -1,11 +1,10 @@
 -- What to do about the doctors who earn most, and how far the feedback behind it can be trusted.
 with ranking as (
-    select * from {{ ref('doctor_revenue_ranking') }}
+    select
+        *,
+        avg(total_revenue) over () as mean_revenue
+    from {{ ref('doctor_revenue_ranking') }}
     qualify row_number() over (order by revenue_rank, doctor_id) <= {{ var('top_n') }}
-),
-
-average as (
-    select avg(total_revenue) as mean_revenue from {{ ref('doctor_revenue_ranking') }}
 ),
 
 actions as (
@@ -31,7 +30,7 @@ final as (
         ranking.avg_feedback,
         ranking.n_patients_with_feedback,
         ranking.feedback_standard_error,
-        if(ranking.total_revenue >= average.mean_revenue, 'high', 'low') as revenue_position,
+        if(ranking.total_revenue >= ranking.mean_revenue, 'high', 'low') as revenue_position,
         actions.feedback_position,
         actions.action,
         'Welch t-test, doctor''s patients against all others' as evidence_test,
@@ -45,8 +44,7 @@ final as (
             else 'significantly lower than others'
         end as evidence
     from ranking
-    cross join average
-    -- One row per provider on the right, and one threshold holds for each mean.
+    -- A provider is unique on the right; as of a mean, one threshold holds.
     inner join doctors on ranking.doctor_id = doctors.provider_id
     left join tests on doctors.provider_key = tests.provider_key
     asof left join actions

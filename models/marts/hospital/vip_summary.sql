@@ -46,7 +46,7 @@ final as (
         proposals.offer,
         proposals.care_programme
     from segments
-    -- One proposal per status and band.
+    -- The pair of status and band is unique on the right.
     left join proposals
         on
             segments.vip_status = proposals.vip_status

@@ -3,25 +3,32 @@
 -- before the first event only those arrivals are known whose patients were still there.
 {{ config(materialized='view') }}
 
-with stream as (
-    select min(first_event_at)::date as first_event_date
-    from {{ ref('fct_patient_stays') }}
+with department_hours as (
+    select * from {{ ref('fct_department_hours') }}
 ),
 
-hours as (
-    select
-        hours.*,
-        hour_at::date as flow_date,
-        hour(hour_at)::integer as hour_of_day,
-        flow_date > greatest(min(flow_date) over (), stream.first_event_date)
-        and flow_date < max(flow_date) over () as is_whole_day
-    from {{ ref('fct_department_hours') }} as hours
-    -- One row.
-    cross join stream
+departments as (
+    select * from {{ ref('dim_department') }}
+),
+
+stream as (
+    select min(first_event_at)::date as first_event_date from {{ ref('fct_patient_stays') }}
 ),
 
 plans as (
     {{ staffing_plans() }}
+),
+
+hours as (
+    select
+        department_hours.*,
+        hour_at::date as flow_date,
+        hour(hour_at)::integer as hour_of_day,
+        flow_date > greatest(min(flow_date) over (), stream.first_event_date)
+        and flow_date < max(flow_date) over () as is_whole_day
+    from department_hours
+    -- stream is one row.
+    cross join stream
 ),
 
 final as (
@@ -39,8 +46,7 @@ final as (
         )::decimal(18, 6) as n_expected_by_plan
     from hours
     -- department_key is unique on the right; an hour of the day is in one shift at most.
-    inner join {{ ref('dim_department') }} as departments
-        on hours.department_key = departments.department_key
+    inner join departments on hours.department_key = departments.department_key
     left join plans
         on hours.department_key = plans.department_key and hours.hour_of_day = plans.hour_of_day
     where hours.is_whole_day

@@ -6,11 +6,23 @@ with hours as (
     select * from {{ ref('fct_department_hours') }}
 ),
 
+departments as (
+    select * from {{ ref('dim_department') }}
+),
+
+stays as (
+    select * from {{ ref('fct_patient_stays') }}
+),
+
+bed_overlaps as (
+    select * from {{ ref('bed_overlaps') }}
+),
+
 beds as (
     select
         department_key,
         count(distinct bed_id) as n_beds_known
-    from {{ ref('fct_patient_stays') }}
+    from stays
     group by department_key
 ),
 
@@ -19,7 +31,7 @@ shared_beds as (
         department_key,
         date_trunc('hour', overlap_started_at) as hour_at,
         count(*) as n_bed_overlaps
-    from {{ ref('bed_overlaps') }}
+    from bed_overlaps
     group by all
 ),
 
@@ -34,8 +46,8 @@ final as (
         {{ round_half_up('hours.census / nullif(beds.n_beds_known, 0)', 4) }} as occupancy_rate,
         coalesce(shared_beds.n_bed_overlaps, 0) as n_bed_overlaps
     from hours
-    -- One row per department, and hour, on each side.
-    inner join {{ ref('dim_department') }} as departments using (department_key)
+    -- A department, and hour, is unique on the right.
+    inner join departments using (department_key)
     inner join beds using (department_key)
     left join shared_beds using (department_key, hour_at)
 )

@@ -1,8 +1,12 @@
--- Days without events are days too: they stand here with zeros. A day counts in UTC.
+-- Days without events are days too: they have a row of zeros. A day counts in UTC.
 {{ config(materialized='view') }}
 
 with hours as (
     select * from {{ ref('fct_department_hours') }}
+),
+
+departments as (
+    select * from {{ ref('dim_department') }}
 ),
 
 days as (
@@ -42,8 +46,7 @@ final as (
             as avg_length_of_stay_hours
     from days
     -- department_key is unique on the right.
-    inner join {{ ref('dim_department') }} as departments
-        on days.department_key = departments.department_key
+    inner join departments on days.department_key = departments.department_key
 )
 
 select * from final

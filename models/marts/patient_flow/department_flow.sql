@@ -2,6 +2,14 @@
 {{ config(materialized='view') }}
 
 with stays as (
+    select * from {{ ref('fct_patient_stays') }}
+),
+
+departments as (
+    select * from {{ ref('dim_department') }}
+),
+
+flows as (
     select
         department_key,
         count(*) as n_stays,
@@ -17,7 +25,7 @@ with stays as (
         count(length_of_stay_hours) as n_stay_known,
         sum(length_of_stay_hours) as length_of_stay_hours_total,
         quantile_cont(length_of_stay_hours::double, [0.5, 0.9]) as stay_quantiles
-    from {{ ref('fct_patient_stays') }}
+    from stays
     group by department_key
 ),
 
@@ -26,24 +34,23 @@ final as (
         departments.department_key,
         departments.hospital_id,
         departments.department,
-        stays.n_stays,
-        stays.n_admissions,
-        stays.n_admissions_not_credible,
-        stays.n_discharges_before_admission,
-        stays.n_ages_repaired,
-        stays.n_without_discharge,
-        stays.n_wait_known,
-        {{ round_half_up('stays.wait_minutes_total / nullif(stays.n_wait_known, 0)', 2) }}
+        flows.n_stays,
+        flows.n_admissions,
+        flows.n_admissions_not_credible,
+        flows.n_discharges_before_admission,
+        flows.n_ages_repaired,
+        flows.n_without_discharge,
+        flows.n_wait_known,
+        {{ round_half_up('flows.wait_minutes_total / nullif(flows.n_wait_known, 0)', 2) }}
             as avg_wait_minutes,
-        {{ quantile_columns('stays.wait_quantiles', 'wait_minutes') }},
-        stays.n_stay_known,
-        {{ round_half_up('stays.length_of_stay_hours_total / nullif(stays.n_stay_known, 0)', 4) }}
+        {{ quantile_columns('flows.wait_quantiles', 'wait_minutes') }},
+        flows.n_stay_known,
+        {{ round_half_up('flows.length_of_stay_hours_total / nullif(flows.n_stay_known, 0)', 4) }}
             as avg_length_of_stay_hours,
-        {{ quantile_columns('stays.stay_quantiles', 'length_of_stay_hours') }}
-    from stays
-    -- One row per department on each side.
-    inner join {{ ref('dim_department') }} as departments
-        on stays.department_key = departments.department_key
+        {{ quantile_columns('flows.stay_quantiles', 'length_of_stay_hours') }}
+    from flows
+    -- department_key is unique on the right.
+    inner join departments on flows.department_key = departments.department_key
 )
 
 select * from final

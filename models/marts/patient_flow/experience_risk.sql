@@ -3,62 +3,50 @@
 -- the whole interval lies above the allowed share.
 {{ config(materialized='view') }}
 
-with targets as (
+with stays as (
+    select * from {{ ref('fct_patient_stays') }}
+    where is_admission_credible
+),
+
+targets as (
     {{ department_targets() }}
 ),
 
-observed as (
-    {% for name, measure in [
-        ('wait', 'wait_minutes'), ('length of stay', 'length_of_stay_hours'),
-    ] %}
+measured as (
     select
-        department_key,
-        '{{ name }}' as measure,
-        {{ measure }} as value
-    from {{ ref('fct_patient_stays') }}
-    where is_admission_credible
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+        targets.*,
+        case targets.measure
+            when 'wait' then stays.wait_minutes
+            when 'length of stay' then stays.length_of_stay_hours
+        end as measured_value
+    from stays
+    -- One target per department and measure: a stay counts once for each of them.
+    inner join targets on stays.department_key = targets.department_key
 ),
 
 counted as (
     select
-        targets.*,
+        * exclude (measured_value),
         count(*) as n_admissions,
-        count(observed.value) as n_known,
-        count(*) filter (observed.value > targets.target) as n_beyond_target
-    from observed
-    -- One target per department and measure.
-    inner join targets
-        on
-            observed.department_key = targets.department_key
-            and observed.measure = targets.measure
+        count(measured_value) as n_known,
+        count(*) filter (measured_value > target) as n_beyond_target
+    from measured
     group by all
 ),
 
 final as (
     select
-        counted.department_key,
-        departments.hospital_id,
-        departments.department,
-        counted.measure,
-        counted.target,
-        counted.unit,
-        counted.allowed_rate,
-        counted.n_admissions,
-        counted.n_known,
-        counted.n_beyond_target,
+        department_key, hospital_id, department,
+        measure, target, unit, allowed_rate,
+        n_admissions, n_known, n_beyond_target,
         {{ rate_with_interval('n_beyond_target', 'n_known', 'beyond_target_rate') }},
         case
-            when counted.n_known < {{ var('minimum_stays_for_risk') }} then 'too few to tell'
-            when beyond_target_rate_low > counted.allowed_rate then 'at risk'
-            when beyond_target_rate_high < counted.allowed_rate then 'within the target'
+            when n_known < {{ var('minimum_stays_for_risk') }} then 'too few to tell'
+            when beyond_target_rate_low > allowed_rate then 'at risk'
+            when beyond_target_rate_high < allowed_rate then 'within the target'
             else 'not at risk beyond chance'
         end as verdict
     from counted
-    -- department_key is unique on the right.
-    inner join {{ ref('dim_department') }} as departments
-        on counted.department_key = departments.department_key
 )
 
 select * from final

@@ -1,7 +1,11 @@
--- Who comes, and how it goes for them. Unknown stands for what nobody told, or could not be.
+-- Who comes, and how it goes for them. Unknown is what nobody said, or what could not be.
 {{ config(materialized='view') }}
 
 with stays as (
+    select * from {{ ref('fct_patient_stays') }}
+),
+
+counted as (
     select
         coalesce(gender, 'Unknown') as gender,
         coalesce({{ age_group('age') }}, 'Unknown') as age_group,
@@ -14,7 +18,7 @@ with stays as (
         count(length_of_stay_hours) as n_stay_known,
         sum(length_of_stay_hours) as length_of_stay_hours_total,
         quantile_cont(length_of_stay_hours::double, [0.5, 0.9]) as stay_quantiles
-    from {{ ref('fct_patient_stays') }}
+    from stays
     group by all
 ),
 
@@ -32,7 +36,7 @@ final as (
         {{ round_half_up('length_of_stay_hours_total / nullif(n_stay_known, 0)', 2) }}
             as avg_length_of_stay_hours,
         {{ quantile_columns('stay_quantiles', 'length_of_stay_hours') }}
-    from stays
+    from counted
 )
 
 select * from final

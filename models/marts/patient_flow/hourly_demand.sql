@@ -5,6 +5,10 @@ with hours as (
     select * from {{ ref('fct_department_hours') }}
 ),
 
+departments as (
+    select * from {{ ref('dim_department') }}
+),
+
 counted as (
     select
         department_key,
@@ -35,8 +39,7 @@ final as (
         {{ round_half_up('counted.census_hours / counted.n_hours', 4) }} as avg_census
     from counted
     -- department_key is unique on the right.
-    inner join {{ ref('dim_department') }} as departments
-        on counted.department_key = departments.department_key
+    inner join departments on counted.department_key = departments.department_key
 )
 
 select * from final

@@ -1,43 +1,13 @@
 -- Demand against the staffing plan. Needed are the patients there in an hour, on average, by the
--- number that one of the staff looks after; the peak is the shift's busiest hour of day. Hours that
--- no shift of the plan covers stand as not planned.
+-- number that one of the staff looks after; the peak is the shift's busiest hour of day.
 {{ config(materialized='view') }}
 
-with hours as (
-    select
-        department_key,
-        hour(hour_at)::integer as hour_of_day,
-        count(*) as n_hours,
-        sum(n_admissions)::bigint as n_admissions,
-        sum(census)::bigint as census_hours
-    from {{ ref('fct_department_hours') }}
-    group by all
+with shifts as (
+    select * from {{ ref('shift_demand') }}
 ),
 
-plans as (
-    {{ staffing_plans() }}
-),
-
-shifts as (
-    select
-        hours.department_key,
-        coalesce(plans.shift, 'Not planned') as shift,
-        max(plans.planned_staff) as planned_staff,
-        max(plans.patients_per_staff) as patients_per_staff,
-        sum(hours.n_hours)::bigint as n_hours,
-        sum(hours.n_admissions)::bigint as n_admissions,
-        sum(hours.census_hours) / sum(hours.n_hours) as mean_census,
-        max(hours.census_hours / hours.n_hours) as highest_census,
-        first(
-            hours.hour_of_day order by hours.census_hours / hours.n_hours desc, hours.hour_of_day
-        ) as peak_hour_of_day
-    from hours
-    -- An hour of the day is in one shift at most: a test counts the hours.
-    left join plans
-        on
-            hours.department_key = plans.department_key
-            and hours.hour_of_day = plans.hour_of_day
-    group by all
+departments as (
+    select * from {{ ref('dim_department') }}
 ),
 
 final as (
@@ -67,8 +37,7 @@ final as (
         end as verdict
     from shifts
     -- department_key is unique on the right.
-    inner join {{ ref('dim_department') }} as departments
-        on shifts.department_key = departments.department_key
+    inner join departments on shifts.department_key = departments.department_key
 )
 
 select * from final

@@ -3,13 +3,17 @@ with statuses as (
     select * from {{ ref('dim_appointment_status') }}
 ),
 
+appointments as (
+    select * from {{ ref('fct_appointments') }}
+),
+
 counted as (
     select
         appointment_status,
         count(*) as n_appointments,
         count(wait_minutes) as n_wait_known,
         avg(wait_minutes) as mean_wait_minutes
-    from {{ ref('fct_appointments') }}
+    from appointments
     group by appointment_status
 ),
 
@@ -22,7 +26,7 @@ shares as (
         coalesce(counted.n_wait_known, 0) as n_wait_known,
         counted.mean_wait_minutes
     from statuses
-    -- One row per status on either side.
+    -- appointment_status is unique on the right.
     left join counted on statuses.appointment_status = counted.appointment_status
 ),
 

@@ -1,5 +1,9 @@
 -- Durations are those of visits that took place.
-with visits as (
+with appointments as (
+    select * from {{ ref('fct_appointments') }}
+),
+
+visits as (
     select
         appointment_type,
         count(*) as n_appointments,
@@ -8,7 +12,7 @@ with visits as (
         avg(duration_minutes) filter (is_completed) as mean_duration_minutes,
         stddev_samp(duration_minutes) filter (is_completed) as duration_deviation,
         quantile_cont(duration_minutes, [0.1, 0.5, 0.9]) filter (is_completed) as quantiles
-    from {{ ref('fct_appointments') }}
+    from appointments
     group by appointment_type
 ),
 

@@ -1,25 +1,29 @@
--- Best connection first; Unknown stands for visits whose connection nobody rated.
-with visits as (
+-- Best connection first; Unknown is the row of visits whose connection nobody rated.
+with appointments as (
+    select * from {{ ref('fct_appointments') }}
+),
+
+answers as (
+    select * from {{ ref('fct_appointment_feedback') }}
+    where has_appointment
+),
+
+visits as (
     select
         coalesce(connection_quality, 'Unknown') as connection_quality,
         connection_quality_score,
-        count(*) as n_appointments,
-        count(has_technical_issues) as n_technical_issues_known,
-        count(*) filter (has_technical_issues) as n_with_technical_issues
-    from {{ ref('fct_appointments') }}
+        {{ appointment_counts() }}
+    from appointments
     group by coalesce(connection_quality, 'Unknown'), connection_quality_score
 ),
 
 feedback as (
     select
         coalesce(connection_quality, 'Unknown') as connection_quality,
-        count(*) as n_feedback,
-        avg(overall_satisfaction) as mean_satisfaction,
-        stddev_samp(overall_satisfaction) / sqrt(count(*)) as satisfaction_error,
+        {{ satisfaction_columns() }},
         avg(audio_quality_rating) as mean_audio_rating,
         avg(video_quality_rating) as mean_video_rating
-    from {{ ref('fct_appointment_feedback') }}
-    where has_appointment
+    from answers
     group by coalesce(connection_quality, 'Unknown')
 ),
 
@@ -31,8 +35,7 @@ final as (
         visits.n_technical_issues_known,
         visits.n_with_technical_issues,
         {{ rate_with_interval(
-            'visits.n_with_technical_issues', 'visits.n_technical_issues_known',
-            'technical_issue_rate'
+            'n_with_technical_issues', 'n_technical_issues_known', 'technical_issue_rate'
         ) }},
         coalesce(feedback.n_feedback, 0) as n_feedback,
         {{ round_half_up('feedback.mean_satisfaction', 3) }} as avg_overall_satisfaction,
@@ -40,7 +43,7 @@ final as (
         {{ round_half_up('feedback.mean_audio_rating', 3) }} as avg_audio_quality_rating,
         {{ round_half_up('feedback.mean_video_rating', 3) }} as avg_video_quality_rating
     from visits
-    -- A quality has one score, so each is in either side once.
+    -- A quality has one score, so it is unique on both sides.
     left join feedback on visits.connection_quality = feedback.connection_quality
 )
 

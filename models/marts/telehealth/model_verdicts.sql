@@ -1,7 +1,7 @@
 -- What can be told in advance, and what cannot: each model against its baseline out of time, in
 -- words. An area without data has nothing to say.
 with fits as (
-    {{ fit_summary(telehealth_fits()) }}
+    {{ fit_summary(areas()['telehealth']['fits']) }}
 ),
 
 statements as (
@@ -26,7 +26,7 @@ final as (
             else statements.verdict_otherwise
         end as verdict
     from statements
-    -- One row per task on either side.
+    -- task is unique on the right.
     inner join fits on statements.task = fits.task and fits.n_fitted > 0
 )
 

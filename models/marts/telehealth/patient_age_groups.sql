@@ -1,54 +1,24 @@
--- The platform's patients by age group; Unknown stands for those whose age nobody told.
+-- The platform's patients by age group; Unknown is the row of those whose age nobody knows.
 with patients as (
-    select
-        patient_key,
-        coalesce(age_group, 'Unknown') as age_group
-    from {{ ref('dim_patient') }}
-    where assigning_authority = {{ assigning_authority('telehealth', 'patient') }}
-),
-
-visits as (
-    select
-        patient_key,
-        count(*) as n_appointments,
-        count(*) filter (is_completed) as n_completed,
-        count(*) filter (appointment_status = 'No-show') as n_no_show,
-        count(wait_minutes) as n_wait_known,
-        sum(wait_minutes) as wait_minutes,
-        count(duration_minutes) filter (is_completed) as n_duration_known,
-        sum(duration_minutes) filter (is_completed) as duration_minutes
-    from {{ ref('fct_appointments') }}
-    group by patient_key
-),
-
-feedback as (
-    select
-        patient_key,
-        count(*) as n_feedback,
-        sum(overall_satisfaction) as satisfaction
-    from {{ ref('fct_appointment_feedback') }}
-    group by patient_key
+    select * from {{ ref('patient_activity') }}
 ),
 
 grouped as (
     select
-        patients.age_group,
+        coalesce(age_group, 'Unknown') as age_group,
         count(*) as n_patients,
-        count(visits.patient_key) as n_patients_with_appointments,
-        sum(coalesce(visits.n_appointments, 0))::bigint as n_appointments,
-        sum(coalesce(visits.n_completed, 0))::bigint as n_completed,
-        sum(coalesce(visits.n_no_show, 0))::bigint as n_no_show,
-        sum(coalesce(visits.n_wait_known, 0))::bigint as n_wait_known,
-        sum(visits.wait_minutes) as wait_minutes,
-        sum(coalesce(visits.n_duration_known, 0))::bigint as n_duration_known,
-        sum(visits.duration_minutes) as duration_minutes,
-        sum(coalesce(feedback.n_feedback, 0))::bigint as n_feedback,
-        sum(feedback.satisfaction) as satisfaction
+        count(*) filter (n_appointments > 0) as n_patients_with_appointments,
+        sum(n_appointments)::bigint as n_appointments,
+        sum(n_completed)::bigint as n_completed,
+        sum(n_no_show)::bigint as n_no_show,
+        sum(n_wait_known)::bigint as n_wait_known,
+        sum(wait_minutes_total) as wait_minutes_total,
+        sum(n_duration_known)::bigint as n_duration_known,
+        sum(duration_minutes_total) as duration_minutes_total,
+        sum(n_feedback)::bigint as n_feedback,
+        sum(satisfaction_total) as satisfaction_total
     from patients
-    -- One row per patient on each side.
-    left join visits on patients.patient_key = visits.patient_key
-    left join feedback on patients.patient_key = feedback.patient_key
-    group by patients.age_group
+    group by coalesce(age_group, 'Unknown')
 ),
 
 final as (
@@ -62,12 +32,13 @@ final as (
         n_no_show,
         {{ rate_with_interval('n_no_show', 'n_appointments', 'no_show_rate') }},
         n_wait_known,
-        {{ round_half_up('wait_minutes / nullif(n_wait_known, 0)', 2) }} as avg_wait_minutes,
+        {{ round_half_up('wait_minutes_total / nullif(n_wait_known, 0)', 2) }} as avg_wait_minutes,
         n_duration_known,
-        {{ round_half_up('duration_minutes / nullif(n_duration_known, 0)', 2) }}
+        {{ round_half_up('duration_minutes_total / nullif(n_duration_known, 0)', 2) }}
             as avg_duration_minutes,
         n_feedback,
-        {{ round_half_up('satisfaction / nullif(n_feedback, 0)', 3) }} as avg_overall_satisfaction
+        {{ round_half_up('satisfaction_total / nullif(n_feedback, 0)', 3) }}
+            as avg_overall_satisfaction
     from grouped
 )
 

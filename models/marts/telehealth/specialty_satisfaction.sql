@@ -10,11 +10,9 @@ providers as (
 rated as (
     select
         coalesce(providers.specialty, 'Unknown') as specialty,
-        count(*) as n_feedback,
+        {{ satisfaction_columns() }},
         count(distinct feedback.provider_key) as n_providers,
         avg(feedback.provider_rating) as mean_provider_rating,
-        avg(feedback.overall_satisfaction) as mean_satisfaction,
-        stddev_samp(feedback.overall_satisfaction) / sqrt(count(*)) as satisfaction_error,
         count(feedback.is_recommended) as n_recommendation_known,
         count(*) filter (feedback.is_recommended) as n_recommended
     from feedback

@@ -11,6 +11,7 @@ from wardhouse.landing.feeds import Feed, choose_areas, feed_from_dict
 from wardhouse.landing.headers import FeedPlan
 from wardhouse.landing.options import read_options
 from wardhouse.landing.plan import empty_select, holds, plan_feed, survey_row
+from wardhouse.landing.rules import reading_rules
 
 FILE_KEY = ("area", "feed", "source_file", "fingerprint")  # what makes a landed file the same
 
@@ -51,8 +52,9 @@ def land(
     Parameters
     ----------
     request
-        `raw_dir`, `areas` (text of WARDHOUSE_AREAS), `feeds` (declared), `settings`, `state`
-        (`raw_dir` and `areas` of the last build, or null) and `full_refresh`.
+        `raw_dir`, `areas` (text of WARDHOUSE_AREAS), `feeds` (declared), `rules` (see
+        `wardhouse.landing.rules`), `state` (`raw_dir` and `areas` of the last build, or null) and
+        `full_refresh`.
     landed
         Files in the warehouse: `area`, `feed`, `source_file`, `fingerprint`.
     surveyed
@@ -80,12 +82,13 @@ def land(
     is_known = not request["full_refresh"]
     fingerprints = _by_feed(landed if is_known else ())
     surveys = _by_feed(surveyed if is_known else ())
+    rules = reading_rules(request["rules"])
     plans = [
         plan_feed(
             raw_dir,
             feed,
             options.get((feed.area, feed.name), {}),
-            request["settings"],
+            rules.get((feed.area, feed.name), ""),
             {
                 name: file["fingerprint"]
                 for name, file in fingerprints.get((feed.area, feed.name), {}).items()

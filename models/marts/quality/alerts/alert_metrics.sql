@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{% for metrics in ['intake', 'days', 'visits', 'patient_flow', 'builds'] %}
+{% for area, metrics in of_all_areas('alert_metrics') + [('warehouse', 'alert_metrics_builds')] %}
 select
     area,
     alert_type,
@@ -8,6 +8,6 @@ select
     value,
     n,
     as_of
-from {{ ref('alert_metrics_' ~ metrics) }}
+from {{ ref(metrics) }}
 {{ 'union all' if not loop.last }}
 {% endfor %}

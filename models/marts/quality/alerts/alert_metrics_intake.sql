@@ -2,7 +2,11 @@
 -- too. A record dated after the clock says nothing of how new the data are.
 {{ config(materialized='view') }}
 
-with records as (
+with appointments as (
+    select * from {{ ref('base_telehealth__appointment_logs') }}
+),
+
+records as (
     {% for alert_type, fact, what in [
         ('stale_appointments', 'fct_appointments', 'appointment'),
         ('stale_feedback', 'fct_appointment_feedback', 'feedback'),
@@ -14,16 +18,16 @@ with records as (
         count(*) as n
     from {{ ref(fact) }}
     where recorded_at <= {{ as_of() }}
-    union all
+    {{ 'union all' if not loop.last }}
     {% endfor %}
-    {% for column in watched_columns()['base_telehealth__appointment_logs'] %}
+    {% for column in watched_columns('model.wardhouse.base_telehealth__appointment_logs') %}
+    union all
     select
         'null_share' as alert_type,
         'null share of {{ column }}' as metric,
         count(*) filter ({{ column }} is null) / nullif(count(*), 0)::double as value,
         count(*) as n
-    from {{ ref('base_telehealth__appointment_logs') }}
-    {{ 'union all' if not loop.last }}
+    from appointments
     {% endfor %}
 ),
 

@@ -10,7 +10,7 @@ with files as (
 ),
 
 records as (
-    {% for area, feed in landed_feeds() %}
+    {% for area, feed in of_all_areas('feeds') %}
     select
         '{{ area }}' as area,
         '{{ feed }}' as feed,

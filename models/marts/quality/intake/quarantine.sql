@@ -1,7 +1,7 @@
 -- Everything that was refused, with its reason: records that broke a rule, and lines or documents
 -- that could not be read at all.
 with rejected as (
-    {% for area, feed in landed_feeds() %}
+    {% for area, feed in of_all_areas('feeds') %}
     select
         '{{ area }}' as area,
         '{{ feed }}' as feed,

@@ -12,38 +12,21 @@ fitted as (
     select * from {{ ref('vip_parameters') }}
 ),
 
-scaled as (
+measured as (
     select
         patients.*,
         {% for feature in features %}
-        (patients.{{ feature }} - fitted.mean_{{ feature }}) / fitted.scale_{{ feature }}
-            as scaled_{{ feature }},
-        power(scaled_{{ feature }} - fitted.vip_{{ feature }}, 2) as vip_square_{{ feature }},
-        power(scaled_{{ feature }} - fitted.other_{{ feature }}, 2)
-            as other_square_{{ feature }},
+        {{ scaled_square(feature, 'vip') }} as vip_square_{{ feature }},
+        {{ scaled_square(feature, 'other') }} as other_square_{{ feature }},
         other_square_{{ feature }} - vip_square_{{ feature }} as pull_{{ feature }},
         {% endfor %}
+        sqrt({{ feature_sum('vip_square_', features) }}) as distance_to_vip,
+        sqrt({{ feature_sum('other_square_', features) }}) as distance_to_non_vip,
+        coalesce(distance_to_vip < distance_to_non_vip, false) as is_vip,
         fitted.is_reliable
     from patients
     -- fitted is one row.
     cross join fitted
-),
-
-measured as (
-    select
-        *,
-        sqrt(
-            {% for feature in features %}
-            vip_square_{{ feature }}{{ ' +' if not loop.last }}
-            {% endfor %}
-        ) as distance_to_vip,
-        sqrt(
-            {% for feature in features %}
-            other_square_{{ feature }}{{ ' +' if not loop.last }}
-            {% endfor %}
-        ) as distance_to_non_vip,
-        coalesce(distance_to_vip < distance_to_non_vip, false) as is_vip
-    from scaled
 ),
 
 final as (
@@ -62,15 +45,7 @@ final as (
         {% for feature in features %}
         pull_{{ feature }},
         {% endfor %}
-        case
-            {% for feature in features %}
-            when if(is_vip, 1, -1) * pull_{{ feature }} = greatest(
-                    {% for other in features %}
-                    if(is_vip, 1, -1) * pull_{{ other }}{{ ',' if not loop.last }}
-                    {% endfor %}
-                ) then '{{ feature }}'
-            {% endfor %}
-        end as main_driver,
+        {{ strongest_pull(features, 'if(is_vip, 1, -1)') }} as main_driver,
         is_reliable
     from measured
 )

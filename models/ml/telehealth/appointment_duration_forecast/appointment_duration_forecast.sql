@@ -6,8 +6,8 @@ with appointments as (
     select * from {{ ref('appointment_duration_features') }}
 ),
 
-weights as (
-    {{ linear_weights('appointment_duration_fit', features) }}
+fitted as (
+    {{ linear_model('appointment_duration_fit', features) }}
 ),
 
 means as (
@@ -18,32 +18,19 @@ means as (
     where component = 'baseline' and level is not null
 ),
 
-fitted as (
-    select
-        max(value) filter (component = 'intercept') as intercept,
-        max(value) filter (component = 'baseline' and level is null) as mean_minutes,
-        max(text) filter (feature = 'held_out_from')::date as held_out_from,
-        coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
-    from {{ ref('appointment_duration_fit') }}
-),
-
 scored as (
     select
         appointments.*,
         fitted.is_reliable,
         appointments.appointment_date >= fitted.held_out_from as is_held_out,
-        coalesce(means.mean_minutes, fitted.mean_minutes) as type_mean_minutes,
+        coalesce(means.mean_minutes, fitted.baseline) as type_mean_minutes,
         {% for feature in features %}
         {{ linear_contribution(feature) }}
             as contribution_{{ feature }},
         {% endfor %}
-        fitted.intercept
-        {%- for feature in features %}
-        + contribution_{{ feature }}
-        {%- endfor %} as forecast_minutes
+        fitted.intercept + {{ feature_sum('contribution_', features) }} as forecast_minutes
     from appointments
-    -- Both are one row.
-    cross join weights
+    -- fitted is one row.
     cross join fitted
     -- One row per type on the right.
     left join means on appointments.appointment_type = means.level

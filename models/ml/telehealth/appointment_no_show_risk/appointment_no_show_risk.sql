@@ -6,50 +6,31 @@
     'insurance', 'specialty',
 ] %}
 {% set numbers = ['n_prior_appointments', 'n_prior_no_shows'] %}
+{% set features = levels + numbers %}
 
 with appointments as (
     select * from {{ ref('appointment_no_show_features') }}
 ),
 
-weights as (
-    {{ linear_weights('appointment_no_show_fit', levels + numbers) }}
-),
-
 fitted as (
-    select
-        max(value) filter (component = 'intercept') as intercept,
-        max(value) filter (component = 'calibration' and feature = 'slope') as slope,
-        max(value) filter (component = 'calibration' and feature = 'intercept') as shift,
-        max(value) filter (component = 'baseline') as base_rate,
-        max(text) filter (feature = 'held_out_from')::date as held_out_from,
-        coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
-    from {{ ref('appointment_no_show_fit') }}
+    {{ linear_model('appointment_no_show_fit', features) }}
 ),
 
 scored as (
     select
         appointments.*,
-        {% for feature in levels + numbers %}
+        {% for feature in features %}
         fitted.slope * ({{ linear_contribution(feature, feature in numbers) }})
             as contribution_{{ feature }},
         {% endfor %}
         fitted.shift + fitted.slope * fitted.intercept
-        {%- for feature in levels + numbers %}
-        + contribution_{{ feature }}
-        {%- endfor %} as log_odds,
-        list_reverse_sort([
-            {% for feature in levels + numbers %}
-            struct_pack(
-                contribution := contribution_{{ feature }}, feature := '{{ feature }}'
-            ){{ ',' if not loop.last }}
-            {% endfor %}
-        ]) as reasons,
-        fitted.base_rate,
+        + {{ feature_sum('contribution_', features) }} as log_odds,
+        {{ linear_reasons(features) }} as reasons,
+        fitted.baseline as base_rate,
         fitted.is_reliable,
         appointments.appointment_date >= fitted.held_out_from as is_held_out
     from appointments
-    -- Both are one row.
-    cross join weights
+    -- fitted is one row.
     cross join fitted
 ),
 
@@ -63,12 +44,8 @@ final as (
         if(is_reliable, no_show_probability, base_rate) as expected_no_show_rate,
         is_reliable,
         is_held_out,
-        {% for place in ['first', 'second'] %}
-        case
-            when reasons[{{ loop.index }}]['contribution'] > 0
-                then reasons[{{ loop.index }}]['feature']
-        end as {{ place }}_reason,
-        {% endfor %}
+        {{ linear_reason('reasons', 1) }} as first_reason,
+        {{ linear_reason('reasons', 2) }} as second_reason,
         columns('^contribution_')
     from scored
 )

@@ -8,7 +8,7 @@ scores as (
 ),
 
 fitted as (
-    select coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
+    select {{ fit_is_reliable() }} as is_reliable
     from {{ ref('feedback_sentiment_fit') }}
 ),
 

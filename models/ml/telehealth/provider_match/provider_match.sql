@@ -6,9 +6,7 @@ with providers as (
 ),
 
 specialties as (
-    select
-        level as specialty,
-        value as mean_satisfaction
+    select level as specialty, value as specialty_satisfaction
     from {{ ref('provider_match_fit') }}
     where component = 'baseline'
 ),
@@ -17,7 +15,7 @@ fitted as (
     select
         max(value) filter (component = 'weight' and feature = 'provider') as provider_weight,
         max(value) filter (component = 'weight' and feature = 'need') as need_weight,
-        coalesce(max(value) filter (feature = 'is_reliable') = 1, false) as is_reliable
+        {{ fit_is_reliable() }} as is_reliable
     from {{ ref('provider_match_fit') }}
 ),
 
@@ -25,7 +23,7 @@ matched as (
     select
         providers.*,
         fitted.is_reliable,
-        specialties.mean_satisfaction as specialty_satisfaction,
+        specialties.specialty_satisfaction,
         {{ shrunk_mean('satisfaction', 'n_feedback', 'specialty_satisfaction', 'provider_weight') }}
             as provider_satisfaction,
         {{ shrunk_mean(
@@ -34,7 +32,7 @@ matched as (
     from providers
     -- fitted is one row; one row per specialty on the right.
     cross join fitted
-    left join specialties on providers.specialty = specialties.specialty
+    left join specialties using (specialty)
 ),
 
 final as (

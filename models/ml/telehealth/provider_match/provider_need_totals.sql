@@ -32,10 +32,7 @@ similar_visits as (
 ),
 
 needs as (
-    select distinct
-        day_part,
-        device_type
-    from similar_visits
+    select distinct day_part, device_type from similar_visits
     where device_type <> 'Unknown'
 ),
 
@@ -46,24 +43,19 @@ final as (
         needs.device_type,
         providers.provider_key,
         providers.provider_id,
-        {% for count in [
+        {% for total in [
             'n_appointments', 'n_completed', 'n_feedback', 'satisfaction', 'n_wait_known',
             'wait_minutes', 'n_technical_issues_known', 'n_with_technical_issues',
+            'n_similar_visits', 'n_similar_feedback',
         ] %}
-        coalesce(every_visit.{{ count }}, 0) as {{ count }},
+        coalesce({{ total }}, 0) as {{ total }},
         {% endfor %}
-        coalesce(similar_visits.n_similar_visits, 0) as n_similar_visits,
-        coalesce(similar_visits.n_similar_feedback, 0) as n_similar_feedback,
-        coalesce(similar_visits.similar_satisfaction, 0) as similar_satisfaction
+        coalesce(similar_satisfaction, 0) as similar_satisfaction
     from {{ ref('dim_provider') }} as providers
     cross join needs
     -- One row per provider, and per provider and need, on the right.
-    left join every_visit on providers.provider_key = every_visit.provider_key
-    left join similar_visits
-        on
-            providers.provider_key = similar_visits.provider_key
-            and needs.day_part = similar_visits.day_part
-            and needs.device_type = similar_visits.device_type
+    left join every_visit using (provider_key)
+    left join similar_visits using (provider_key, day_part, device_type)
     where
         providers.is_active
         and providers.specialty is not null

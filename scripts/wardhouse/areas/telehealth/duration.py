@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from wardhouse.ml.linear import L2_WEIGHT, Design, linear_rows
+from wardhouse.ml.linear import L2_WEIGHT, linear_model, linear_rows
 from wardhouse.ml.threads import single_threaded
 from wardhouse.ml.tidy import (
     MINIMUM_ROWS,
     Z_95,
+    fingerprint,
+    held_out_from,
     is_before,
     sampled,
     split_day,
     tidy_table,
     value_row,
+    with_verdict,
 )
 
 DURATION_LEVELS = ("appointment_type", "specialty", "age_group")
@@ -85,12 +88,11 @@ def fit_duration(
             value_row("baseline", "mean_minutes", mean, level) for level, mean in means.items()
         ]
         with single_threaded():
-            design = Design.learn(train, DURATION_LEVELS, ())
-            fit = Ridge(alpha=L2_WEIGHT, solver="cholesky").fit(design.matrix(train), minutes)
-            rows += linear_rows(design, fit.coef_, fit.intercept_)
+            fit = linear_model(DURATION_LEVELS, (), Ridge(alpha=L2_WEIGHT, solver="cholesky"))
+            rows += linear_rows(fit.fit(train, minutes))
             if len(test) >= MINIMUM_ROWS:
                 plain = test["appointment_type"].map(means).fillna(minutes.mean()).to_numpy(float)
-                forecast = fit.predict(design.matrix(test))
+                forecast = fit.predict(test)
                 actual = test["duration_minutes"].to_numpy(float)
                 metrics |= _judge_forecasts(actual, forecast, plain)
     settings = {
@@ -99,4 +101,11 @@ def fit_duration(
         "max_rows": max_rows,
         "l2_weight": L2_WEIGHT,
     }
-    return tidy_table("appointment_duration_forecast", appointments, settings, metrics, rows, day)
+    return tidy_table(
+        "appointment_duration_forecast",
+        fingerprint(appointments),
+        settings,
+        with_verdict(metrics),
+        rows,
+        held_out_from(day),
+    )

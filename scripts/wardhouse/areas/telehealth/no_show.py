@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from wardhouse.ml.linear import L2_WEIGHT, Design, fit_logistic, fit_platt, linear_rows
+from wardhouse.ml.linear import L2_WEIGHT, fit_platt, linear_model, linear_rows, logistic
 from wardhouse.ml.threads import single_threaded
 from wardhouse.ml.tidy import (
     MINIMUM_CASES,
     MINIMUM_ROWS,
     Z_95,
+    fingerprint,
+    held_out_from,
     is_before,
     sampled,
     split_day,
     tidy_table,
     value_row,
+    with_verdict,
 )
 
 NO_SHOW_LEVELS = (
@@ -121,16 +124,15 @@ def fit_no_show(
     rows = [] if np.isnan(base_rate) else [value_row("baseline", "base_rate", base_rate)]
     if len(train) >= MINIMUM_ROWS and n_cases >= MINIMUM_CASES:
         with single_threaded():
-            design = Design.learn(train, NO_SHOW_LEVELS, NO_SHOW_NUMBERS)
-            standard = design.matrix(train)
-            slope, intercept = fit_platt(standard, missed, seed)
-            fit = fit_logistic(L2_WEIGHT).fit(standard, missed)
-            rows += linear_rows(design, fit.coef_[0], fit.intercept_[0])
+            fit = linear_model(NO_SHOW_LEVELS, NO_SHOW_NUMBERS, logistic(L2_WEIGHT))
+            fit.fit(train, missed)
+            slope, intercept = fit_platt(fit[:-1].transform(train), missed, seed)
+            rows += linear_rows(fit)
             rows += [value_row("calibration", "slope", slope)]
             rows += [value_row("calibration", "intercept", intercept)]
             came_out = test["is_no_show"].to_numpy(bool)
             if min(came_out.sum(), (~came_out).sum()) >= MINIMUM_CASES:
-                log_odds = intercept + slope * fit.decision_function(design.matrix(test))
+                log_odds = intercept + slope * fit.decision_function(test)
                 metrics |= _judge_probabilities(came_out, 1 / (1 + np.exp(-log_odds)), base_rate)
     settings = {
         "seed": seed,
@@ -138,4 +140,11 @@ def fit_no_show(
         "max_rows": max_rows,
         "l2_weight": L2_WEIGHT,
     }
-    return tidy_table("appointment_no_show_risk", appointments, settings, metrics, rows, day)
+    return tidy_table(
+        "appointment_no_show_risk",
+        fingerprint(appointments),
+        settings,
+        with_verdict(metrics),
+        rows,
+        held_out_from(day),
+    )

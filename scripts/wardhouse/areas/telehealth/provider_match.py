@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from wardhouse.ml.tidy import MINIMUM_ROWS, Z_95, is_before, split_day, tidy_table, value_row
+from wardhouse.ml.tidy import (
+    MINIMUM_ROWS,
+    Z_95,
+    fingerprint,
+    held_out_from,
+    is_before,
+    split_day,
+    tidy_table,
+    value_row,
+    with_verdict,
+)
 
 
 def variances(values: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> tuple[float, float]:
@@ -177,4 +187,11 @@ def fit_match(visits: pd.DataFrame, train_share: float) -> pd.DataFrame:
         if len(past) >= MINIMUM_ROWS:
             metrics |= _judge_matches(past, future, Matching.learn(past))
     settings = {"train_share": train_share}
-    return tidy_table("provider_match", visits, settings, metrics, rows, day)
+    return tidy_table(
+        "provider_match",
+        fingerprint(visits),
+        settings,
+        with_verdict(metrics),
+        rows,
+        held_out_from(day),
+    )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from wardhouse.ml.tidy import MINIMUM_ROWS, Z_95, tidy_table
+from wardhouse.ml.tidy import (
+    MINIMUM_ROWS,
+    Z_95,
+    fingerprint,
+    held_out_from,
+    tidy_table,
+    with_verdict,
+)
 
 
 def score_comments(comments: pd.DataFrame) -> pd.DataFrame:
@@ -73,4 +80,11 @@ def judge_sentiment(feedback: pd.DataFrame) -> pd.DataFrame:
             "p_value": float(found.pvalue),
         }
     settings = {"vader_sentiment": version("vaderSentiment")}
-    return tidy_table("feedback_sentiment", feedback, settings, metrics, [])
+    return tidy_table(
+        "feedback_sentiment",
+        fingerprint(feedback),
+        settings,
+        with_verdict(metrics),
+        [],
+        held_out_from(None),
+    )

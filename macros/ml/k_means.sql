@@ -1,0 +1,43 @@
+{#
+    One row with a K-Means, from its tidy parameters: for each feature `mean_`, `scale_` and the
+    centroid of each cluster, and the verdict. `clusters` maps the prefix of a centroid's columns
+    to the level it has in the parameters.
+#}
+{% macro k_means_model(fit, features, clusters) %}
+    select
+        {% for feature in features %}
+        max(value) filter (component = 'scaler_mean' and feature = '{{ feature }}')
+            as mean_{{ feature }},
+        max(value) filter (component = 'scaler_scale' and feature = '{{ feature }}')
+            as scale_{{ feature }},
+        {% for cluster, level in clusters.items() %}
+        max(value) filter (
+            component = 'centroid' and level = '{{ level }}' and feature = '{{ feature }}'
+        ) as {{ cluster }}_{{ feature }},
+        {% endfor %}
+        {% endfor %}
+        coalesce(
+            max(value) filter (feature = 'silhouette_out_of_sample')
+            > max(value) filter (feature = 'silhouette_baseline'),
+            false
+        ) as is_reliable
+    from {{ ref(fit) }}
+{% endmacro %}
+
+
+{# Squared distance of a row to a cluster's centroid along a feature, in scaled units. #}
+{% macro scaled_square(feature, cluster) -%}
+    power(({{ feature }} - mean_{{ feature }}) / scale_{{ feature }} - {{ cluster }}_{{ feature }}, 2)
+{%- endmacro %}
+
+
+{# The feature that pulls most, the first of equals: of `pull_<feature>`, times a sign. #}
+{% macro strongest_pull(features, sign) -%}
+    {%- set pulls = [] -%}
+    {%- for feature in features %}{% do pulls.append(sign ~ ' * pull_' ~ feature) %}{% endfor -%}
+    case greatest({{ pulls | join(', ') }})
+        {%- for feature in features %}
+        when {{ pulls[loop.index0] }} then '{{ feature }}'
+        {%- endfor %}
+    end
+{%- endmacro %}
