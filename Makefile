@@ -7,10 +7,10 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint docs bench clean
+.PHONY: help build test test-system lint docs bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 # uv installs the lock in seconds. Where uv cannot be had, or finds no index, pip takes the same lock.
 $(READY): requirements.lock requirements-uv.lock pyproject.toml
@@ -27,14 +27,17 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 build: $(READY) ## build the warehouse on the shipped sample (or WARDHOUSE_RAW_DIR), print its answers
 	@$(BIN)/wardhouse build
 
-test: $(READY) lint ## run every test: lint, and pytest with the dbt build and its data and unit tests
+test: $(READY) lint ## lint, and pytest with the sample's data and unit tests and every area's figures
 	@$(BIN)/pytest
+
+test-system: $(READY) ## what runs whole processes and long: chaos, brokers, benchmarks, long chains
+	@$(BIN)/pytest -m system
 
 lint: $(READY) ## check style: ruff, sqlfluff, yamllint
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/yamllint --strict .
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	@$(BIN)/python tests/lint_sql.py lint --processes 2 --disable-progress-bar models tests
 
 docs: $(READY) ## write the documentation as one page, target/static_index.html
 	@$(BIN)/dbt docs generate --static

@@ -66,6 +66,43 @@
 
 
 {#
+    After files were read: stop where one is not what was scanned, for nobody knows which of its
+    bytes were read. The load is rolled back, and the next build reads the file again.
+#}
+{% macro refuse_changed_files(feed) %}
+    {% set changed = run_query("
+        with scanned as (
+            select
+                source_file, stat, survey ->> 'content_hash' as content_hash,
+                unnest([source_file] || json_extract_string(survey, '$.batches[*][0]')) as landed_file
+            from landing.surveys
+            where " ~ is_of_feed(feed) ~ "
+        ),
+
+        was_read as (
+            select distinct source_file, stat, content_hash
+            from scanned
+            where landed_file in (" ~ new_files(feed) ~ ")
+        )
+
+        select unnest(from_json(
+            wardhouse_changed_files(
+                (select raw_dir from landing.warehouse_state),
+                (select coalesce(to_json(list(was_read)), '[]')::varchar from was_read)
+            ),
+            '[\"varchar\"]'
+        ))
+    ").columns[0].values() %}
+    {% if changed %}
+        {{ exceptions.raise_compiler_error(
+            changed | join(', ') ~ ' changed while the build read it: nothing of this load is kept, '
+            ~ 'the next build reads it again (write files under another name, then rename them)'
+        ) }}
+    {% endif %}
+{% endmacro %}
+
+
+{#
     After a load: forget files that are gone, and remember those just read, with what could not be
     read in them and the number of their records, read and refused. What the CSV reader refused it
     leaves in temporary tables, a line with several faults once for each.

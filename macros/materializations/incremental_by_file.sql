@@ -22,6 +22,7 @@
             {{ forget_files(feed) }}
         {% endcall %}
         {{ create_whole_table(target_relation) }}
+        {% if not flags.EMPTY %}{% do refuse_changed_files(feed) %}{% endif %}
         {% call statement('load') %}
             {{ deduplicate() }}
             {{ publish() }}
@@ -33,6 +34,7 @@
             {{ drop_rejects() }}
         {% endcall %}
         {% set staged = stage_rows(target_relation) %}
+        {% do refuse_changed_files(feed) %}
         {% set columns = record_columns() | join(', ') %}
         {% call statement('main') %}
             {% if feed_state(feed).has_changed and not flags.EMPTY %}

@@ -33,7 +33,7 @@
             select
                 to_json({
                     error: plan -> 'error', raw_dir: plan -> 'raw_dir', areas: plan -> 'areas',
-                    views: plan -> 'views'
+                    views: plan -> 'views', is_other_directory: plan -> 'is_other_directory'
                 })::varchar
             from landing_plan
         ") %}
@@ -41,7 +41,7 @@
         {% if plan.error %}
             {{ exceptions.raise_compiler_error(plan.error) }}
         {% endif %}
-        {% do apply_landing_plan(plan, request.state) %}
+        {% do apply_landing_plan(plan) %}
     {% endif %}
 {% endmacro %}
 
@@ -145,10 +145,9 @@
 {% endmacro %}
 
 
-{% macro apply_landing_plan(plan, state) %}
-    {% set is_other_directory = state is not none and state.raw_dir != plan.raw_dir %}
-    {% if is_other_directory or flags.FULL_REFRESH %}
-        {% do forget_everything(is_other_directory) %}
+{% macro apply_landing_plan(plan) %}
+    {% if plan.is_other_directory or flags.FULL_REFRESH %}
+        {% do forget_everything(plan.is_other_directory) %}
     {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
         {% for table, part, columns in planned_tables() %}

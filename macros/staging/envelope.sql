@@ -40,6 +40,18 @@
 {%- endmacro %}
 
 
+{# Why the reader set a record aside: it is no record, or one that says something twice or with a NUL. #}
+{% macro unreadable_reason() -%}
+    case
+        when not coalesce(json_valid(raw.unreadable_text), false) then 'unreadable_line'
+        when json_type(raw.unreadable_text) <> 'OBJECT' then 'unreadable_line'
+        when list_unique(json_keys(raw.unreadable_text)) < len(json_keys(raw.unreadable_text))
+            then 'repeated_key'
+        else 'nul_character'
+    end
+{%- endmacro %}
+
+
 {# Why a field that a record must have is null: the source says nothing, or what it says is no use. #}
 {% macro missing_or(word, raw_column) -%}
     case

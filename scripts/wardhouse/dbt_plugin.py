@@ -1,4 +1,4 @@
-"""What the project adds to dbt-duckdb's connection: two functions that SQL has no word for."""
+"""What the project adds to dbt-duckdb's connection: functions that SQL has no word for."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,43 @@ def _land(request: str, landed: str, surveyed: str) -> str:
     return json.dumps(land(json.loads(request), json.loads(landed), json.loads(surveyed)))
 
 
+def _changed_files(raw_dir: str, scanned: str) -> str:
+    """Name the files that are not what was scanned: asked after they were read.
+
+    Parameters
+    ----------
+    raw_dir
+        The raw directory, as the landing plan names it.
+    scanned
+        JSON array of the scans of the files that were read: `source_file`, `stat`, `content_hash`.
+
+    Returns
+    -------
+    str
+        JSON array of the `source_file` of those that are gone, were touched since their scan or,
+        if they were not settled then, hold other bytes. What was read of them is not to be kept.
+        Of settled files only the state is looked at, no byte is read.
+    """
+    from wardhouse.landing.files import is_as_scanned
+
+    return json.dumps(
+        [
+            file["source_file"]
+            for file in json.loads(scanned)
+            if not is_as_scanned(
+                Path(raw_dir, file["source_file"]), file["stat"], file["content_hash"]
+            )
+        ]
+    )
+
+
 def _make_folder(path: str) -> str:
     Path(path).mkdir(parents=True, exist_ok=True)
     return path
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land` (JSON texts to one) and `wardhouse_make_folder` (path to path).
+    """Registers `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_make_folder`.
 
     Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
@@ -49,6 +79,7 @@ class Plugin(BasePlugin):
         """
         for name, function, n_arguments in (
             ("wardhouse_land", _land, 3),
+            ("wardhouse_changed_files", _changed_files, 2),
             ("wardhouse_make_folder", _make_folder, 1),
         ):
             types = ["VARCHAR"] * n_arguments

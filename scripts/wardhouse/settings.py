@@ -13,6 +13,7 @@ from pathlib import Path
 from wardhouse.project import SAMPLE
 
 ALERT_OUTBOX = "WARDHOUSE_ALERT_OUTBOX"
+ALLOW_OUTSIDE_LINKS = "WARDHOUSE_ALLOW_OUTSIDE_LINKS"
 RAW_DIR = "WARDHOUSE_RAW_DIR"
 REQUIRED_IN_PRODUCTION = (
     "WARDHOUSE_DB",
@@ -159,9 +160,26 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wardhouse"
 
 
+def allows_outside_links() -> bool:
+    """Whether a raw directory's links may lead out of it: only where that is set to 1."""
+    return os.environ.get(ALLOW_OUTSIDE_LINKS) == "1"
+
+
 def use_raw_dir(raw_dir: Path) -> None:
     """Let the builds of this process read a raw directory."""
-    os.environ[RAW_DIR] = str(raw_dir.resolve())
+    os.environ[RAW_DIR] = str(named_directory(raw_dir))
+
+
+def named_directory(path: Path) -> Path:
+    """Name a directory absolutely and as its user does: a link stays one, wherever it leads next.
+
+    What `..` leaves is looked up, for it may be a link.
+    """
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return Path(*parts)
+    last = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:last]).resolve().joinpath(*parts[last:])
 
 
 def dbt_target() -> str | None:

@@ -20,7 +20,7 @@ validated as (
         *,
         []::varchar[] as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when doctor_id is null then 'missing_doctor_id'
         end as rejection_reason
     from parsed

@@ -36,7 +36,7 @@ validated as (
         {{ unread('treatment_date') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when treatment_id is null then 'missing_treatment_id'
             when patient_id is null then 'missing_patient_id'
             when doctor_id is null then 'missing_doctor_id'

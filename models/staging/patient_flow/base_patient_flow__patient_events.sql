@@ -57,7 +57,7 @@ validated as (
         admitted_at <= coalesce(event_time, ingested_at, admitted_at)
         + to_minutes({{ var('admission_tolerance_minutes') }}) as is_credible,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when patient_id is null then 'missing_patient_id'
             when hospital_id is null then 'missing_hospital_id'
             when department is null then 'missing_department'

@@ -24,7 +24,6 @@ final as (
         stream_position,
         source_file,
         record_hash,
-        event_hash
     from events
     where rejection_reason is null and not is_duplicate
 )

@@ -57,7 +57,7 @@ validated as (
         {{ unread('reported_duration_minutes', 'duration_minutes', 'fields') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when appointment_id is null then {{ missing_or('unreadable', 'appointment_id') }}
             when occurred_at is null then {{ missing_or('unreadable', 'timestamp') }}
             when event_type is null then {{ missing_or('unknown', 'event_type') }}

@@ -47,7 +47,7 @@ validated as (
         {{ unread('connection_quality') }}, {{ unread('has_technical_issues', 'had_technical_issues') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when appointment_id is null then 'missing_appointment_id'
             when provider_id is null then 'missing_provider_id'
             when patient_id is null then 'missing_patient_id'

@@ -41,7 +41,7 @@ validated as (
         {{ unread('is_recommended', 'would_recommend') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when feedback_id is null then 'missing_feedback_id'
             when appointment_id is null then 'missing_appointment_id'
             when patient_id is null then 'missing_patient_id'

@@ -36,7 +36,7 @@ validated as (
         {{ unread('registration_date') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when patient_id is null then 'missing_patient_id'
         end as rejection_reason
     from parsed

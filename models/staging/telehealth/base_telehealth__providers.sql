@@ -36,7 +36,7 @@ validated as (
         {{ unread('is_active', 'active') }}
         {%- endcall %} as repairs,
         case
-            when raw.unreadable_text is not null then 'unreadable_line'
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when provider_id is null then 'missing_provider_id'
         end as rejection_reason
     from parsed

@@ -388,7 +388,7 @@ def _json_layout(head: bytes, is_by_line: bool) -> Layout:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):  # what nests too deep for Python, DuckDB is asked
         return False
 
 
@@ -461,7 +461,7 @@ def _json_problem(path: Path, message: str) -> Problem:
             json.loads(document)
     except json.JSONDecodeError as error:
         return Problem(error.lineno, f"not valid JSON at column {error.colno}: {error.msg}")
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, RecursionError):
         pass
     where = re.search(r"at byte \d+ in record/value \d+: .*", message)
     return Problem(None, f"not valid JSON {where[0]}" if where else message.splitlines()[0])

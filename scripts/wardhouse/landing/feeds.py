@@ -105,7 +105,13 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     areas, problems
         Sorted names of known areas, and what is wrong with the choice (empty when nothing is).
     """
-    known = sorted(set(known))
+    try:
+        return _choose_areas(raw_dir, chosen, sorted(set(known)))
+    except OSError as error:
+        return [], [f"{error.filename}: {error.strerror}"]
+
+
+def _choose_areas(raw_dir: Path, chosen: str, known: list[str]) -> tuple[list[str], list[str]]:
     if not raw_dir.is_dir():
         return [], [f"the raw directory {raw_dir} does not exist (WARDHOUSE_RAW_DIR)"]
     names = sorted({name.strip() for name in chosen.split(",") if name.strip()})
@@ -113,7 +119,9 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
         unknown = [name for name in names if name not in known]
         problem = f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"
         return [name for name in names if name in known], [problem] if unknown else []
-    names = [area for area in known if (raw_dir / area).is_dir()]
+    # A link that leads nowhere is an area that is not there today, not one that is not chosen.
+    places = {area: raw_dir / area for area in known}
+    names = [area for area, place in places.items() if place.is_dir() or place.is_symlink()]
     if not names:
         return [], [f"{raw_dir} has no folder named after an area ({', '.join(known)})"]
     return names, []

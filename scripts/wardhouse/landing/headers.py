@@ -117,15 +117,25 @@ def n_found(plan: FeedPlan, header: Sequence[str]) -> int:
 
 
 def check_header(plan: FeedPlan, place: str, header: Sequence[str]) -> None:
-    """Note required columns that a header lacks, and columns that the feed does not declare."""
+    """Note required columns that a header lacks, and columns that the feed does not declare.
+
+    Names are told only where half of the required columns are among them: else they may be the
+    cells of a first record, which are a patient's.
+    """
+    mapping = map_columns(plan, header)
+    known = {name for names in mapping.values() for name in names}
     missing = missing_columns(plan, header)
     if missing:
         expected = ", ".join(c.name if c.required else f"[{c.name}]" for c in plan.feed.columns)
+        is_header = 2 * len(missing) <= sum(c.required for c in plan.feed.columns)
+        found = ", ".join(header) or "none"
+        if header and not is_header:
+            found = f"{len(header)}, of which {len(known) or 'none'} known; is there a header line?"
         plan.problems.append(
             f"{place} lacks {', '.join(missing)}\n"
             f"      columns expected: {expected}\n"
-            f"      columns found:    {', '.join(header) or 'none'}"
+            f"      columns found:    {found}"
         )
-    mapping = map_columns(plan, header)
-    known = {name for names in mapping.values() for name in names}
+        if not is_header:
+            return
     plan.undeclared += [(place, name) for name in dict.fromkeys(header) if name not in known]

@@ -12,6 +12,7 @@ from wardhouse.landing.headers import FeedPlan
 from wardhouse.landing.options import read_options
 from wardhouse.landing.plan import empty_select, holds, plan_feed, survey_row
 from wardhouse.landing.rules import reading_rules
+from wardhouse.settings import named_directory
 
 FILE_KEY = ("area", "feed", "source_file", "fingerprint")  # what makes a landed file the same
 
@@ -28,7 +29,7 @@ def check_state(
     if state is None or full_refresh:
         return []
     problems = []
-    if state["raw_dir"] != raw_dir:
+    if not is_same_directory(state["raw_dir"], raw_dir):
         problems.append(
             f"this warehouse was built from {state['raw_dir']}, not from {raw_dir}; "
             "give --full-refresh to build it anew, or set WARDHOUSE_DB to another file"
@@ -40,6 +41,11 @@ def check_state(
             "give --full-refresh to build it without"
         )
     return problems
+
+
+def is_same_directory(name: str, other: str) -> bool:
+    """Whether two names are one, or lead to one place now."""
+    return name == other or Path(name).resolve() == Path(other).resolve()
 
 
 def land(
@@ -63,12 +69,13 @@ def land(
     Returns
     -------
     dict
-        `error` (text, or null) and, where null: `raw_dir`, `areas`, `views` (SQL by schema and
-        name), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
+        `error` (text, or null) and, where null: `raw_dir` (as its user names it, links kept),
+        `is_other_directory` (than the last build's), `areas`, `views` (SQL by schema and name),
+        `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
         `undeclared` and `options` as lists of rows.
     """
-    raw_dir = Path(request["raw_dir"]).resolve()
+    raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
     areas, problems = choose_areas(raw_dir, request["areas"], (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)
@@ -77,7 +84,9 @@ def land(
         problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
     if problems:
         return {"error": _message(raw_dir, problems)}
-    if request["state"] and request["state"]["raw_dir"] != str(raw_dir):
+    state = request["state"]
+    is_other_directory = bool(state) and not is_same_directory(state["raw_dir"], str(raw_dir))
+    if is_other_directory:
         landed = ()  # a full refresh from another directory forgets what came from the first
     is_known = not request["full_refresh"]
     fingerprints = _by_feed(landed if is_known else ())
@@ -104,6 +113,7 @@ def land(
     return {
         "error": None,
         "raw_dir": str(raw_dir),
+        "is_other_directory": is_other_directory,
         "areas": areas,
         "views": _views(feeds, plans),
         **_file_differences(plans, landed),

@@ -1,11 +1,13 @@
 """The options of a raw directory: `feeds.csv`."""
 
 import csv
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
 from wardhouse.landing.feeds import Feed
+from wardhouse.landing.files import RefusedError, check_place
 
 OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark")
 OPTION_VALUES = {
@@ -46,13 +48,16 @@ def read_options(
     path = raw_dir / "feeds.csv"
     options: dict[tuple[str, str], dict[str, str]] = {}
     problems = []
-    if not path.is_file():
+    if not os.path.lexists(path):
         return options, problems
     names = ("area", "feed", "option", "value")
     columns = {(feed.area, feed.name): {c.name for c in feed.columns} for feed in feeds}
     try:
+        check_place(path, raw_dir)
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
+    except RefusedError as refusal:
+        return {}, [str(refusal)]
     except (OSError, UnicodeError, csv.Error) as error:
         return {}, [f"feeds.csv cannot be read as CSV in UTF-8: {error}"]
     if rows and not set(names) <= set(rows[0]):

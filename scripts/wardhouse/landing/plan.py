@@ -11,7 +11,14 @@ import duckdb
 
 from wardhouse.landing.bytes import survey_csv, survey_json, verify_json_documents
 from wardhouse.landing.feeds import Feed
-from wardhouse.landing.files import COMPACTED, file_state, find_files, is_settled, kind_of_name
+from wardhouse.landing.files import (
+    COMPACTED,
+    file_state,
+    find_files,
+    hash_file,
+    kind_of_name,
+    scanned_state,
+)
 from wardhouse.landing.headers import FeedPlan, check_header, map_columns, read_csv_header
 from wardhouse.landing.readers import (
     PAYLOAD,
@@ -26,14 +33,13 @@ from wardhouse.landing.readers import (
 
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
     """Read a file's bytes once: their hash, and whether they can be read without loss."""
-    stat = file_state(path) if is_settled(path) else ""
+    stat = scanned_state(path)
     source_file = path.relative_to(raw_dir).as_posix()
     kind = kind_of_name(path)
     if kind == "parquet":
-        with path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
         n_bytes = path.stat().st_size
-        return LandedFile(source_file, path, kind if n_bytes else "empty", n_bytes, digest, stat)
+        kind = kind if n_bytes else "empty"
+        return LandedFile(source_file, path, kind, n_bytes, hash_file(path), stat)
     if kind == "csv":
         delimiter, header = read_csv_header(path, plan)
         found = survey_csv(path, delimiter, plan.options.get("encoding", "utf-8"))
@@ -51,6 +57,15 @@ def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
         else:
             plan.problems.append(_located(source_file, problem.line, problem.message))
     return file
+
+
+def _survey_named(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
+    """Survey a file, and let an error of the file system name it, also where a read fails."""
+    try:
+        return _survey(path, raw_dir, plan)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _survey_columns(plan: FeedPlan, files: Sequence[LandedFile]) -> None:
@@ -160,10 +175,10 @@ def plan_feed(
     plan = FeedPlan(feed, options)
     spellings = [(column.name, column.aliases) for column in feed.columns]
     plan.signature = json.dumps([sorted(options.items()), spellings, duckdb.__version__])
-    paths, plan.problems = find_files(raw_dir, feed)
-    if plan.problems or not paths:
-        return plan
     try:
+        paths, plan.problems = find_files(raw_dir, feed)
+        if plan.problems or not paths:
+            return plan
         plan.files = _survey_all(plan, paths, raw_dir, surveyed or {})
     except OSError as error:
         plan.problems.append(f"{error.filename}: {error.strerror}")
@@ -203,7 +218,7 @@ def _survey_all(
             files[path] = _from_survey(known, path)
     touched = [path for path in paths if path not in files]
     with ThreadPoolExecutor(2) as pool:
-        fresh = list(pool.map(lambda path: _survey(path, raw_dir, plan), touched))
+        fresh = list(pool.map(lambda path: _survey_named(path, raw_dir, plan), touched))
     if fresh and not plan.problems:
         _set_broken_documents_aside(fresh)
         _survey_columns(plan, fresh)
@@ -213,8 +228,7 @@ def _survey_all(
 
 def holds(known: dict[str, Any] | None, stat: str, plan: FeedPlan) -> bool:
     """Whether an earlier survey of a file tells of it as it is."""
-    found = known and (known["stat"], known["signature"])
-    return found == (stat, plan.signature) and bool(stat)
+    return bool(known) and (known["stat"], known["signature"]) == (stat, plan.signature)
 
 
 def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:

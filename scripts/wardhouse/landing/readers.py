@@ -7,6 +7,7 @@ was sent, beside it stand `stream_position` and `ingested_at`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,6 +139,9 @@ def select_records(
     else:
         places = {name: f"{identifier(name)}::varchar" for name in first.header}
         reader = f"({_parquet(files)})"
+        types = dict(zip(first.header, first.types, strict=True))
+        texts = [n for found in mapping.values() for n in found if types[n] == "VARCHAR"]
+        unreadable = _with_nul([identifier(name) for name in texts])
     selected = [
         f"{_first_known([places[name] for name in mapping[column]])} as {identifier(column)}"
         for column in columns
@@ -148,6 +152,15 @@ def select_records(
         source_file = f"regexp_replace({source_file}, '[^/]*$', {MEMBER})"
     selected += [f"{source_file} as source_file", f"{unreadable} as unreadable_text"]
     return "select " + ", ".join(selected) + "\nfrom " + reader
+
+
+def _with_nul(texts: Sequence[str]) -> str:
+    """Write out the columns of a record, where one of them holds what no text may: NUL."""
+    if not texts:
+        return "null::varchar"
+    has_nul = " or ".join(f"contains({text}, chr(0))" for text in texts)
+    record = ", ".join(f"{text}: {text}" for text in dict.fromkeys(texts))
+    return f"case when {has_nul} then to_json({{{record}}})::varchar end"
 
 
 def _first_known(places: list[str]) -> str:
@@ -208,7 +221,9 @@ def _json_records(files: Sequence[LandedFile]) -> str:
 
 
 def _is_object(text: str) -> str:
-    return f"case when json_valid({text}) then json_type({text}) = 'OBJECT' else false end"
+    # By its first sign, for what is valid and begins like an object is one.
+    blanks = " || ".join(["' '", *(f"chr({code})" for code in (9, 10, 13))])
+    return f"json_valid({text}) and starts_with(ltrim({text}, {blanks}), '{{')"
 
 
 def _messages(files: Sequence[LandedFile]) -> str:
@@ -237,14 +252,38 @@ def _messages(files: Sequence[LandedFile]) -> str:
 
 def _json_fields(files: Sequence[LandedFile], keys: Sequence[str]) -> str:
     """Write the query of the values of some keys, as the list `fields`, of every JSON record."""
-    pointers = "[" + ", ".join(quote(_pointer(key)) for key in keys) + "]"
+    fields = f"json_extract_string(record, {_text_list(map(_pointer, keys))})"
     records = _messages(files) if files[0].is_stream else _json_records(files)
+    is_record = f"case when is_object then {_is_plain(files, fields)} else false end"
     return (
-        "(select * exclude (record, is_object), "
-        f"case when is_object then json_extract_string(record, {pointers}) end "
-        f"as fields, case when not is_object then record end as unreadable_text "
-        f"from ({records}))"
+        "(select * exclude (record, is_record), "
+        f"case when is_record then {fields} end as fields, "
+        "case when not is_record then record end as unreadable_text "
+        f"from (select * exclude (is_object), {is_record} as is_record from ({records})))"
     )
+
+
+def _is_plain(files: Sequence[LandedFile], fields: str) -> str:
+    r"""Write whether a JSON object names each key once and none of the fields read holds NUL.
+
+    Which of two values counts nobody can tell. Most records of a file have the same keys: to
+    compare lists costs a fifth of what counting distinct keys does. Only a record with the text
+    \u0000 can hold NUL.
+    """
+    headers = Counter(file.payload_keys if file.is_stream else file.header for file in files)
+    usual = headers.most_common(1)[0][0]
+    usual = () if any("\0" in key for key in usual) else usual
+    return (
+        f"case when json_keys(record) = {_text_list(usual)} then true "
+        "else list_unique(json_keys(record)) = len(json_keys(record)) end "
+        "and not case when contains(record, '\\u0000') "
+        f"then len(list_filter({fields}, lambda field : contains(field, chr(0)))) > 0 "
+        "else false end"
+    )
+
+
+def _text_list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quote, texts))}]::varchar[]"
 
 
 def _pointer(key: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import PROJECT
+from builds import PROJECT
 
 COLUMNS = 100
 KEY_TEST = "unique_together_source_systems_source_system__entity"

@@ -21,6 +21,7 @@ from wardhouse.landing.inspection.cures import (
 from wardhouse.landing.inspection.values import ColumnValues, FeedValues, read_values
 from wardhouse.landing.options import closest, read_options
 from wardhouse.landing.plan import plan_feed
+from wardhouse.settings import named_directory
 
 N_SHOWN = 3  # of what may come in thousands: files, problems, names
 
@@ -87,7 +88,7 @@ def inspect_directory(
     DirectoryReport
         With a report for each feed of the areas.
     """
-    raw_dir = raw_dir.resolve()
+    raw_dir = named_directory(raw_dir)
     feeds = declared_feeds(project_dir)
     chosen, problems = choose_areas(raw_dir, areas, (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)

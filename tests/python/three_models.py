@@ -1,0 +1,137 @@
+"""A project of three models on the real macros, landing and profile, built in a second.
+
+A base model, a fact that reads what changed in it, and a consumer of the fact, which is exported.
+"""
+
+from pathlib import Path
+
+import yaml
+from builds import PROJECT
+
+COLUMNS = ("visit_id", "patient_id", "department", "cost", "told_at")
+BASE = "base_clinic__visits"
+
+
+def declared(area: str, feed: str, columns: tuple[str, ...], n_required: int) -> dict:
+    """Declare a feed, whose first columns are required."""
+    meta = [{"required": place < n_required} for place in range(len(columns))]
+    listed = [
+        {"name": name, "config": {"meta": each}} for name, each in zip(columns, meta, strict=True)
+    ]
+    return {"name": area, "schema": f"raw_{area}", "tables": [{"name": feed, "columns": listed}]}
+
+
+# Of the laboratory nothing is made: it is the area that a build may have or not.
+SOURCES = [declared("clinic", "visits", COLUMNS, 3), declared("laboratory", "results", ("id",), 1)]
+
+BASE_SQL = """
+{{ base_model(SETTINGS, follow_by='hash(patient_id)') }}
+
+with visits as (
+    select * from {{ landed('clinic', 'visits') }}
+),
+
+parsed as (
+    select
+        visits as raw,
+        unreadable_text,
+        source_file,
+        {{ parse_id('visit_id') }} as visit_id,
+        {{ parse_id('patient_id') }} as patient_id,
+        {{ parse_text('department') }} as department,
+        {{ parse_amount('cost', '.') }} as known_cost,
+        {{ parse_timestamp('told_at', 'dmy') }} as told_at
+    from visits
+)
+
+select
+    visit_id,
+    patient_id,
+    department,
+    coalesce(known_cost, 0)::decimal(18, 2) as cost,
+    told_at,
+    source_file,
+    {{ record_hash(['visit_id', 'patient_id', 'department', 'known_cost', 'told_at']) }}
+        as record_hash,
+    {{ repairs([('known_cost is null', 'cost:imputed_zero')]) }} as repairs,
+    {{ rejection([
+        ('visit_id is null', 'missing_visit_id'),
+        ('patient_id is null', 'missing_patient_id'),
+    ] + ([('known_cost is null', 'missing_cost')] if var('missing_cost_policy') == 'reject' else [])
+    ) }} as rejection_reason,
+    false as is_duplicate,
+    {{ rejected_record(['visit_id', 'patient_id', 'department', 'cost', 'told_at']) }}
+        as rejected_record
+from parsed
+"""
+
+FACT_SQL = """
+{{ follow_changes(
+    'hash(patient_id)', ['base_clinic__visits.hash(patient_id)'], publishes=['hash(department)']
+) }}
+
+select
+    visit_id,
+    patient_id,
+    department,
+    cost
+from ({{ accepted(ref('base_clinic__visits')) }})
+{{ only_changed() }}
+"""
+
+CONSUMER_SQL = """
+{{ follow_changes('hash(department)', ['fct_visits.hash(department)']) }}
+{{ config(post_hook="{{ export_to('clinic/department_costs') }}") }}
+
+select
+    department,
+    count(*) as n_visits,
+    sum(cost)::decimal(18, 2) as cost
+from {{ ref('fct_visits') }}
+{{ only_changed() }}
+group by department
+"""
+
+PROPERTIES = {
+    "models": [
+        {
+            "name": name,
+            "columns": [{"name": column, "data_type": kind} for column, kind in columns.items()],
+        }
+        for name, columns in {
+            "fct_visits": {
+                "visit_id": "varchar",
+                "patient_id": "varchar",
+                "department": "varchar",
+                "cost": "decimal(18, 2)",
+            },
+            "department_costs": {
+                "department": "varchar",
+                "n_visits": "bigint",
+                "cost": "decimal(18, 2)",
+            },
+        }.items()
+    ]
+}
+
+
+def write_project(place: Path, settings: str) -> Path:
+    """Write the project, whose base model settles conflicts by the settings."""
+    place.mkdir(parents=True)
+    for name in ("dbt_project.yml", "profiles.yml", "macros"):
+        (place / name).symlink_to(PROJECT / name)
+    seeds = place / "seeds" / "reference"
+    seeds.mkdir(parents=True)
+    (seeds / "source_systems.csv").symlink_to(PROJECT / "seeds/reference/source_systems.csv")
+    files = {
+        "staging/clinic/_clinic__sources.yml": yaml.safe_dump({"sources": SOURCES}),
+        f"staging/clinic/{BASE}.sql": BASE_SQL.replace("SETTINGS", settings),
+        "marts/core/clinic/fct_visits.sql": FACT_SQL,
+        "marts/clinic/department_costs.sql": CONSUMER_SQL,
+        "marts/_marts__models.yml": yaml.safe_dump(PROPERTIES),
+    }
+    for name, text in files.items():
+        path = place / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return place
