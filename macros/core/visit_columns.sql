@@ -31,7 +31,10 @@
 {%- endmacro %}
 
 
-{# One insight's statistics: for each group, sums of y, and of x where y is held against it. #}
+{#
+    One insight's statistics: for each group, sums of y, and of x where y is held against it. Grouped by
+    all, two constants would be no group, and no observations one row.
+#}
 {% macro insight_sums(insight, relation, group_name, y, x='null') -%}
     {%- set y_value = 'try_cast(' ~ y ~ ' as decimal(9, 4))' -%}
     {%- set x_value = 'try_cast(' ~ x ~ ' as decimal(9, 4))' -%}
@@ -48,5 +51,5 @@
     where
         {{ y }} is not null and {{ group_name }} is not null
         {%- if x != 'null' %} and {{ x }} is not null{% endif %}
-    group by all
+    group by insight, group_name
 {%- endmacro %}

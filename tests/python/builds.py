@@ -65,9 +65,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 def invoke(arguments: list[str], manifest=None, project: Path = PROJECT):
     """Run dbt in this process, and let go of the database file."""
     from dbt.cli.main import dbtRunner
-    from wardhouse.streaming.build import (
-        let_go_of_database,
-    )
+    from wardhouse.streaming.build import let_go_of_database
 
     try:
         return dbtRunner(manifest=manifest).invoke(

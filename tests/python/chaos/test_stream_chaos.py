@@ -15,9 +15,7 @@ from builds import PROJECT, keeping
 from confluent_kafka import Producer
 from contents import contents
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 from wardhouse.streaming.batches import batch_files, logical_files, read_landed
 
 pytestmark = [pytest.mark.long, pytest.mark.waiting]

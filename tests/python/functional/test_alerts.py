@@ -26,9 +26,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from builds import PROJECT, SAMPLE, Outcome, shared_data
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 from wardhouse.quality import alert_channels
 from wardhouse.quality import alerts as telling
 

@@ -20,9 +20,7 @@ import pandas as pd
 import pytest
 from builds import areas_of
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 
 pytestmark = pytest.mark.long
 

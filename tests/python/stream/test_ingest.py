@@ -21,9 +21,7 @@ import pytest
 from builds import PROJECT, SAMPLE
 from confluent_kafka import Producer, TopicPartition
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 from wardhouse.streaming.batches import (
     ContinuedError,
     StreamError,

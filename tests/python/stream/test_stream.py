@@ -22,9 +22,7 @@ import psutil
 import pytest
 from builds import PROJECT, SAMPLE
 from typer.testing import CliRunner
-from wardhouse.cli import (
-    app,
-)
+from wardhouse.cli import app
 from wardhouse.commands.streaming import ToldOnce
 from wardhouse.landing.feeds import declared_feeds
 from wardhouse.landing.plan import plan_feed

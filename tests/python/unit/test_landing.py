@@ -329,9 +329,7 @@ def late_clock(monkeypatch):
 
 @pytest.mark.usefixtures("late_clock")
 def test_file_that_nobody_touched_is_not_read_again(tmp_path, monkeypatch):
-    from wardhouse.landing import (
-        plan,
-    )
+    from wardhouse.landing import plan
 
     write(tmp_path, "clinic/visits/good.json", '[{"visit_id": 1, "order": 2}]')
     write(tmp_path, "clinic/visits/bad.json", '[{"visit_id": }]')
@@ -357,9 +355,7 @@ def test_touched_file_is_surveyed_again_even_at_the_same_size_and_time(tmp_path)
 
 
 def test_file_just_written_is_not_yet_trusted(tmp_path, monkeypatch):
-    from wardhouse.landing import (
-        plan,
-    )
+    from wardhouse.landing import plan
 
     write(tmp_path, "clinic/visits.csv")
     first = plan_feed(tmp_path, FEED, {})

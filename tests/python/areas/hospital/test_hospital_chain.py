@@ -13,9 +13,7 @@ import pytest
 from builds import areas_of
 from chains import Chain
 from contents import assert_same, contents
-from wardhouse.areas.hospital.sample import (
-    generate_hospital,
-)
+from wardhouse.areas.hospital.sample import generate_hospital
 
 pytestmark = pytest.mark.long
 
