@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
+
+from wardhouse.commands.printing import BARE, cells, print_line, print_table
 
 console = Console()
 
@@ -14,36 +15,50 @@ console = Console()
 def inspect_command(
     raw_dir: Annotated[Path, typer.Argument(help="A raw directory, with a folder per area.")],
     areas: Annotated[str, typer.Option(help="Areas, separated by commas.")] = "",
-    rows: Annotated[int, typer.Option(help="Rows shown of each feed.")] = 3,
+    rows: Annotated[int, typer.Option(help="Records shown as they stand.", min=0)] = 3,
 ) -> None:
-    """Show which feeds a directory holds, how columns map, what is missing, and some rows."""
-    from wardhouse.landing.inspect import inspect_directory
+    """Show, before any build, what a directory holds, how it is read, and what would help.
+
+    Exits with 1 where a build would stop, or bytes or values prove another setting.
+    """
+    from wardhouse.landing.inspection.report import inspect_directory
     from wardhouse.project import project_directory
 
-    reports, problems = inspect_directory(raw_dir, areas, project_directory(), rows)
-    for problem in problems:
-        console.print(f"[red]{escape(problem)}")
-    for report in reports:
-        _print_report(report)
-    if problems or any(report.problems for report in reports):
+    report = inspect_directory(raw_dir, areas, project_directory(), rows)
+    for problem in report.problems:
+        print_line(console, problem, "red")
+    for feed in report.feeds:
+        _print_feed(feed)
+    for stray in report.strays:
+        print_line(console, stray, "yellow")
+    lines = [line for feed in report.feeds for line in feed.lines]
+    if lines:
+        print_line(console, f"\nFor {raw_dir / 'feeds.csv'}:", "bold")
+        for line in ("area,feed,option,value", *lines):
+            print_line(console, line)
+    if report.is_wrong:
         raise typer.Exit(1)
 
 
-def _print_report(report) -> None:
-    console.rule(f"[bold]{escape(report.label)}", align="left")
-    for problem in report.problems:
-        console.print(f"[red]{escape(problem)}", soft_wrap=True)
-    for file in report.files:
-        console.print(escape(file))
-    if report.mapping:
-        columns = Table("declared column", "read from", box=None)
-        for name, found in report.mapping.items():
-            columns.add_row(name, escape(found))
-        console.print(columns)
-    if report.undeclared:
-        console.print(f"not declared, not read: {escape(', '.join(report.undeclared))}")
-    if report.rows:
-        sample = Table(*report.header, box=None)
-        for row in report.rows:
-            sample.add_row(*(escape(value or "") for value in row))
-        console.print(sample)
+def _print_feed(feed) -> None:
+    print_line(console, f"\n{feed.label}", "bold")
+    for problem in feed.problems:
+        print_line(console, problem, "red")
+    for line in (*feed.files, feed.records):
+        if line:
+            print_line(console, line)
+    if feed.columns:
+        headers = ("column", "read from", "as", "readable", "values")
+        columns = Table(*(Column(header, overflow="fold") for header in headers), **BARE)
+        columns.columns[0].no_wrap = True
+        for column in feed.columns:
+            told = (column.name, column.read_from, column.kind, column.readable, column.values)
+            row = cells(told)
+            if not column.is_range:  # which stays whole on a narrow screen
+                row[-1].no_wrap, row[-1].overflow = True, "ellipsis"
+            columns.add_row(*row)
+        print_table(console, columns)
+    for remark in feed.remarks:
+        print_line(console, remark, "yellow")
+    for cure in feed.cures:
+        print_line(console, cure, "red")

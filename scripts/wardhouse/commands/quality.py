@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wardhouse import settings
+from wardhouse.commands.printing import cells, print_line, print_table
 
 console = Console()
 
@@ -33,15 +34,15 @@ def quarantine_command(
         _fail(str(error))
     reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
     for row in counts:
-        reasons.add_row(*(escape(str(value)) for value in row))
-    console.print(reasons)
+        reasons.add_row(*cells(map(str, row)))
+    print_table(console, reasons)
     if out:
-        console.print(f"All of them are in {escape(str(out))}")
+        print_line(console, f"All of them are in {out}")
         return
-    listed = Table("file", "line", "reason", "record", box=None)
-    for row in records:
-        listed.add_row(*(escape("" if value is None else str(value)) for value in row))
-    console.print(listed)
+    for file, line, reason, record in records:
+        place = file if line is None else f"{file} line {line}"
+        print_line(console, f"\n{place}: {reason}", "bold")
+        print_line(console, record)
 
 
 def alerts_command(

@@ -103,7 +103,7 @@ def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list
     Returns
     -------
     areas, problems
-        Sorted area names, and what is wrong with the choice (empty when nothing is).
+        Sorted names of known areas, and what is wrong with the choice (empty when nothing is).
     """
     try:
         return _choose_areas(raw_dir, chosen, sorted(set(known)))
@@ -117,9 +117,8 @@ def _choose_areas(raw_dir: Path, chosen: str, known: list[str]) -> tuple[list[st
     names = sorted({name.strip() for name in chosen.split(",") if name.strip()})
     if names:
         unknown = [name for name in names if name not in known]
-        if unknown:
-            return [], [f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"]
-        return names, []
+        problem = f"WARDHOUSE_AREAS names {', '.join(unknown)}; known: {', '.join(known)}"
+        return [name for name in names if name in known], [problem] if unknown else []
     # A link that leads nowhere is an area that is not there today, not one that is not chosen.
     places = {area: raw_dir / area for area in known}
     names = [area for area, place in places.items() if place.is_dir() or place.is_symlink()]

@@ -44,18 +44,19 @@ def normalise(name: str) -> str:
     return "_".join(words)
 
 
-def _read_start(path: Path, encoding: str) -> str:
+def read_start(path: Path, encoding: str) -> str:
     """Read the text that holds the header; nothing where it is no text, which the survey says."""
     opener = gzip.open if path.suffix.lower() == ".gz" else open
-    codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    codec = "utf-16-le" if encoding == "utf-16" else encoding  # as DuckDB reads it, BOM or not
     try:
         with opener(path, "rt", encoding=codec, errors="replace", newline="") as file:
-            return file.read(MAX_LINE_BYTES)
+            return file.read(MAX_LINE_BYTES).removeprefix("\ufeff")
     except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeError):
         return ""
 
 
-def _split_header(start: str, delimiter: str) -> tuple[str, ...]:
+def split_header(start: str, delimiter: str) -> tuple[str, ...]:
+    """Part the first record of a text into names."""
     try:
         names = next(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), [])
     except csv.Error:
@@ -64,14 +65,18 @@ def _split_header(start: str, delimiter: str) -> tuple[str, ...]:
 
 
 def read_csv_header(path: Path, plan: FeedPlan) -> tuple[str, tuple[str, ...]]:
-    """Read a header, with the declared delimiter or the first that finds every required column."""
-    start = _read_start(path, plan.options.get("encoding", "utf-8"))
+    """Read a header, with the declared delimiter or the first that finds every required column.
+
+    Where none does, the one that finds the most columns says best what is missing.
+    """
+    start = read_start(path, plan.options.get("encoding", "utf-8"))
     candidates = [plan.options["delimiter"]] if "delimiter" in plan.options else DELIMITERS
+    headers = {}
     for delimiter in candidates:
-        header = _split_header(start, delimiter)
+        headers[delimiter] = header = split_header(start, delimiter)
         if not missing_columns(plan, header):
             return delimiter, header
-    return candidates[0], _split_header(start, candidates[0])
+    return max(headers.items(), key=lambda found: n_found(plan, found[1]))
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -104,6 +109,11 @@ def missing_columns(plan: FeedPlan, header: Sequence[str]) -> list[str]:
     """Name the required columns that a header does not spell in any known way."""
     mapping = map_columns(plan, header)
     return [c.name for c in plan.feed.columns if c.required and not mapping[c.name]]
+
+
+def n_found(plan: FeedPlan, header: Sequence[str]) -> int:
+    """Count the declared columns that a header spells."""
+    return sum(bool(names) for names in map_columns(plan, header).values())
 
 
 def check_header(plan: FeedPlan, place: str, header: Sequence[str]) -> None:

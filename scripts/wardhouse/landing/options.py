@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from wardhouse.landing.feeds import Feed
@@ -15,6 +16,23 @@ OPTION_VALUES = {
     "decimal_mark": (".", ","),
 }
 ALIAS_PREFIX = "column:"
+SIMILARITY = 0.75  # of letters and digits, above which a name is taken for another mistyped
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Find the known name that another is most likely a slip of; empty where none is near."""
+    bare = {_bare(each): each for each in sorted(known)}
+    near = get_close_matches(_bare(name), bare, 1, SIMILARITY)
+    return bare[near[0]] if near else ""
+
+
+def _bare(name: str) -> str:
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
+def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    near = closest(name, known)
+    return f"; did you mean {prefix}{near}?" if near else ""
 
 
 def read_options(
@@ -25,7 +43,7 @@ def read_options(
     Returns
     -------
     options, problems
-        Options by (area, feed), and a line for every setting that means nothing.
+        Options by (area, feed), and a line for every setting that means nothing: it is left out.
     """
     path = raw_dir / "feeds.csv"
     options: dict[tuple[str, str], dict[str, str]] = {}
@@ -47,23 +65,32 @@ def read_options(
     for number, row in enumerate(rows, start=2):
         area, feed, option, value = ((row[name] or "").strip(" ") for name in names)
         value = value.replace("\\t", "\t") if option == "delimiter" else value.strip()
-        problem = _option_problem(columns.get((area, feed)), f"{area}.{feed}", option, value)
-        own = options.setdefault((area, feed), {})
+        problem = _option_problem(columns, (area, feed), option, value)
+        own = options.get((area, feed), {})
         if problem or option in own:
             problems.append(f"feeds.csv line {number}: {problem or f'{option} is given twice'}")
-        own[option] = value
+        else:
+            options[area, feed] = {**own, option: value}
     return options, problems
 
 
-def _option_problem(columns: set[str] | None, label: str, option: str, value: str) -> str | None:
+def _option_problem(
+    columns: dict[tuple[str, str], set[str]], place: tuple[str, str], option: str, value: str
+) -> str | None:
     allowed = OPTION_VALUES.get(option)
-    if columns is None:
-        return f"no feed {label!r}"
+    label = ".".join(place)
+    if place not in columns:
+        near = _did_you_mean(label, (".".join(known) for known in columns))
+        return f"no feed {label!r}{near}"
     if option.startswith(ALIAS_PREFIX):
         column = option.removeprefix(ALIAS_PREFIX)
-        return None if column in columns else f"{label} declares no column {column!r}"
+        if column in columns[place]:
+            return None
+        near = _did_you_mean(column, columns[place], ALIAS_PREFIX)
+        return f"{label} declares no column {column!r}{near}"
     if option not in OPTIONS:
-        return f"no option {option!r} ({', '.join([*OPTIONS, f'{ALIAS_PREFIX}<declared column>'])})"
+        known = ", ".join([*OPTIONS, f"{ALIAS_PREFIX}<declared column>"])
+        return f"no option {option!r} ({known}){_did_you_mean(option, OPTIONS)}"
     if allowed and value not in allowed:
         return f"{option} is one of {', '.join(allowed)}, not {value!r}"
     if option == "delimiter" and (len(value) != 1 or not value.isascii() or value in '"\r\n\0'):

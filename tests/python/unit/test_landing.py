@@ -189,7 +189,7 @@ def test_feeds_of_the_project_are_those_its_sources_declare():
         (" , ", ["clinic"], None),
         ("clinic", ["clinic"], None),
         (" hospice, clinic ,clinic", ["clinic", "hospice"], None),
-        ("clinic,ward", [], "WARDHOUSE_AREAS names ward; known: clinic, hospice"),
+        ("clinic,ward", ["clinic"], "WARDHOUSE_AREAS names ward; known: clinic, hospice"),
         ("Clinic", [], "WARDHOUSE_AREAS names Clinic"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Looking at a raw directory before any build: nothing here decides how a build reads it."""
