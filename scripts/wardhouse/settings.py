@@ -7,6 +7,7 @@ line. Relative paths begin in the project's folder, as dbt takes them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -114,13 +115,9 @@ def memory() -> str:
     SettingError
         Where DuckDB cannot read it.
     """
-    import duckdb
-
     value = os.environ.get("WARDHOUSE_MEMORY", "2GB")
-    try:
-        duckdb.connect(config={"memory_limit": value}).close()
-    except duckdb.Error as error:
-        raise SettingError(f"WARDHOUSE_MEMORY is '{value}': give a size, such as 2GB") from error
+    if not re.fullmatch(r"\d+(\.\d+)?\s*(%|[KMGT]i?B)", value, re.IGNORECASE):
+        raise SettingError(f"WARDHOUSE_MEMORY is '{value}': give a size, such as 2GB")
     return value
 
 

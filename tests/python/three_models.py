@@ -25,7 +25,9 @@ def declared(area: str, feed: str, columns: tuple[str, ...], n_required: int) ->
 SOURCES = [declared("clinic", "visits", COLUMNS, 3), declared("laboratory", "results", ("id",), 1)]
 
 BASE_SQL = """
-{{ base_model(SETTINGS, follow_by='hash(patient_id)') }}
+{{ config(
+    materialized='incremental_by_file', SETTINGS, publishes=[{'key': ['patient_id']}],
+) }}
 
 with visits as (
     select * from {{ landed('clinic', 'visits') }}
@@ -34,40 +36,39 @@ with visits as (
 parsed as (
     select
         visits as raw,
-        unreadable_text,
         source_file,
         {{ parse_id('visit_id') }} as visit_id,
         {{ parse_id('patient_id') }} as patient_id,
         {{ parse_text('department') }} as department,
         {{ parse_amount('cost', '.') }} as known_cost,
-        {{ parse_timestamp('told_at', 'dmy') }} as told_at
+        {{ parse_timestamp('visits.told_at', 'dmy') }} as told_at
     from visits
+),
+
+validated as (
+    select
+        *,
+        coalesce(known_cost, 0)::decimal(18, 2) as cost,
+        {% call repairs() -%}
+        case when known_cost is null then 'cost:imputed_zero' end
+        {%- endcall %} as repairs,
+        case
+            when raw.unreadable_text is not null then {{ unreadable_reason() }}
+            when visit_id is null then 'missing_visit_id'
+            when patient_id is null then 'missing_patient_id'
+            when {{ var('missing_cost_policy') == 'reject' }} and known_cost is null
+                then 'missing_cost'
+        end as rejection_reason
+    from parsed
 )
 
-select
-    visit_id,
-    patient_id,
-    department,
-    coalesce(known_cost, 0)::decimal(18, 2) as cost,
-    told_at,
-    source_file,
-    {{ record_hash(['visit_id', 'patient_id', 'department', 'known_cost', 'told_at']) }}
-        as record_hash,
-    {{ repairs([('known_cost is null', 'cost:imputed_zero')]) }} as repairs,
-    {{ rejection([
-        ('visit_id is null', 'missing_visit_id'),
-        ('patient_id is null', 'missing_patient_id'),
-    ] + ([('known_cost is null', 'missing_cost')] if var('missing_cost_policy') == 'reject' else [])
-    ) }} as rejection_reason,
-    false as is_duplicate,
-    {{ rejected_record(['visit_id', 'patient_id', 'department', 'cost', 'told_at']) }}
-        as rejected_record
-from parsed
+select * exclude (raw, known_cost), {{ envelope() }} from validated
 """
 
 FACT_SQL = """
-{{ follow_changes(
-    'hash(patient_id)', ['base_clinic__visits.hash(patient_id)'], publishes=['hash(department)']
+{{ config(
+    materialized='incremental_by_key', key=['patient_id'],
+    consumes=['base_clinic__visits(patient_id)'], publishes=[{'key': ['department']}],
 ) }}
 
 select
@@ -75,20 +76,21 @@ select
     patient_id,
     department,
     cost
-from ({{ accepted(ref('base_clinic__visits')) }})
-{{ only_changed() }}
+from {{ only_changed(ref('base_clinic__visits')) }}
+where rejection_reason is null and not is_duplicate
 """
 
 CONSUMER_SQL = """
-{{ follow_changes('hash(department)', ['fct_visits.hash(department)']) }}
-{{ config(post_hook="{{ export_to('clinic/department_costs') }}") }}
+{{ config(
+    materialized='incremental_by_key', key=['department'], consumes=['fct_visits(department)'],
+    post_hook="{{ export_to('clinic/department_costs') }}",
+) }}
 
 select
     department,
     count(*) as n_visits,
     sum(cost)::decimal(18, 2) as cost
-from {{ ref('fct_visits') }}
-{{ only_changed() }}
+from {{ only_changed(ref('fct_visits')) }}
 group by department
 """
 
@@ -99,6 +101,20 @@ PROPERTIES = {
             "columns": [{"name": column, "data_type": kind} for column, kind in columns.items()],
         }
         for name, columns in {
+            BASE: {
+                "source_file": "varchar",
+                "visit_id": "varchar",
+                "patient_id": "varchar",
+                "department": "varchar",
+                "told_at": "timestamp",
+                "cost": "decimal(18, 2)",
+                "repairs": "varchar[]",
+                "rejection_reason": "varchar",
+                "record_hash": "ubigint",
+                "key_hash": "ubigint",
+                "is_duplicate": "boolean",
+                "rejected_record": "varchar",
+            },
             "fct_visits": {
                 "visit_id": "varchar",
                 "patient_id": "varchar",

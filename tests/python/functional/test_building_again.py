@@ -23,7 +23,7 @@ N_TABLES = 7  # the models, the seed, and what landing says of files and records
 EXPORTS = ["clinic/department_costs.csv", "clinic/department_costs.parquet"]
 REJECT = "key=['visit_id'], on_conflict='reject'"
 LAST = "key=['visit_id'], on_conflict='last'"
-NEWEST = "key=['visit_id'], on_conflict='newest', newest_by='told_at'"
+NEWEST = "key=['visit_id'], newest_by='told_at'"
 
 
 def visits(part: int) -> list[str]:
