@@ -117,6 +117,7 @@ def broken(built, settings) -> str:
     return KEY_TEST
 
 
+@pytest.mark.system
 def test_build_ends_with_answers(built):
     assert built.code == 0, built.out + built.error
     assert built.error == ""
@@ -126,6 +127,7 @@ def test_build_ends_with_answers(built):
     assert [line.split()[1:] for line in treatments] == [["1010", "987", "15", "8", "14"]]
 
 
+@pytest.mark.system
 def test_build_says_the_headline_of_the_area_built(built):
     areas = {"hospital", "patient_flow", "telehealth"}
     said = [line for line in built.lines if line.partition(" ")[0] in areas]
@@ -133,12 +135,14 @@ def test_build_says_the_headline_of_the_area_built(built):
     assert "530,746.87" in said[0]
 
 
+@pytest.mark.system
 def test_build_writes_plain_lines_without_a_terminal(built):
     assert "\x1b" not in built.out
     assert "success  table        hospital.top_doctors" in built.lines
     assert max(map(len, built.lines)) <= COLUMNS
 
 
+@pytest.mark.system
 def test_build_says_where_to_look_next(built):
     place = built.lines.index("Look next")
     commands = " ".join(built.lines[place:])
@@ -146,6 +150,7 @@ def test_build_says_where_to_look_next(built):
         assert command in commands
 
 
+@pytest.mark.system
 def test_failing_test_prints_its_rows_on_a_terminal(broken, build, settings):
     ended = build("--unit-tests", "--select", broken, MODEL, on_terminal=True)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ended.out)
@@ -160,6 +165,7 @@ def test_failing_test_prints_its_rows_on_a_terminal(broken, build, settings):
     assert (PROJECT / sql).is_file()
 
 
+@pytest.mark.system
 def test_log_format_reaches_dbt_and_unit_tests_wait_to_be_asked(broken, build):
     ended = build("--select", broken, MODEL, "--log-format", "json")
     told = [json.loads(line)["data"].get("node_info", {}) for line in ended.lines]
@@ -205,6 +211,7 @@ def test_production_refuses_the_sample(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.system
 def test_dbt_refuses_the_sample_in_production(tmp_path):
     """The connection refuses it, whichever of dbt's commands opens it."""
     arguments = ("debug", "--connection", "--target", "prod", "--log-path", str(tmp_path))
@@ -214,6 +221,7 @@ def test_dbt_refuses_the_sample_in_production(tmp_path):
     assert not (tmp_path / "wardhouse.duckdb").exists()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("target", ["dev", "duckdb"])
 def test_both_names_of_the_default_target_connect(target, tmp_path):
     arguments = ("debug", "--connection", "--target", target, "--log-path", str(tmp_path))
@@ -221,6 +229,7 @@ def test_both_names_of_the_default_target_connect(target, tmp_path):
     assert ended.code == 0, ended.out
 
 
+@pytest.mark.system
 def test_dbt_build_says_what_is_wrong_without_traceback(tmp_path):
     folders = ("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs"))
     ended = run("dbt", "build", "--select", "dim_date", *folders, WARDHOUSE_MEMORY="lots")

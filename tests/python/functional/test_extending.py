@@ -12,6 +12,8 @@ import duckdb
 import pytest
 from builds import PROJECT
 
+pytestmark = [pytest.mark.system, pytest.mark.long]
+
 BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 COPIED = ("macros", "models", "seeds", "snapshots", "tests")
 SETTINGS = ("dbt_project.yml", "profiles.yml", "selectors.yml", "pyproject.toml")

@@ -15,7 +15,7 @@ from chains import Chain
 from contents import assert_same, contents
 from wardhouse.areas.hospital.sample import generate_hospital
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 TREATMENTS, DOCTORS, FEEDBACK = "patients_data_with_doctor", "doctors_info", "patient_feedback"
 HEADER = "treatment_id,patient_id,doctor_id,treatment_type,treatment_cost,room_cost,treatment_date"
@@ -67,13 +67,7 @@ def write(path: Path, *lines: str) -> None:
     path.write_text("\n".join([HEADER, *lines]) + "\n")
 
 
-@pytest.mark.parametrize(
-    "is_compared_each_time",
-    [False, pytest.param(True, marks=pytest.mark.system)],
-    ids=["compared at the end", "compared after each change"],
-)
-def test_a_chain_of_changes_gives_what_a_clean_build_gives(hospital, is_compared_each_time):
-    build = hospital.build_as_clean if is_compared_each_time else hospital.build
+def test_a_chain_of_changes_gives_what_a_clean_build_gives(hospital):
     last = hospital.treatments / "part-0003.csv"
     aside = last.rename(hospital.place / last.name)
     hospital.build()
@@ -87,7 +81,7 @@ def test_a_chain_of_changes_gives_what_a_clean_build_gives(hospital, is_compared
         "T9004,P0001,D001,ECG,1",
         "T0100,P0001,D001,Something else,1,0,2025-01-02",
     )
-    outcome = build()
+    outcome = hospital.build_as_clean()
     revenue = "select revenue_amount::varchar from core.fct_treatments where treatment_id = "
     assert outcome.query(f"{revenue} 'T9001'") == [("12.50",)]
     assert outcome.query(f"{revenue} 'T0100'") == []
@@ -104,7 +98,7 @@ def test_a_chain_of_changes_gives_what_a_clean_build_gives(hospital, is_compared
     again.write_text("doctor_id,doctor_name,specialty\nD001,Doctor 0001,Changed\n")
     feedback = hospital.folder / f"{FEEDBACK}.json"
     feedback.write_text(json.dumps(json.loads(feedback.read_text())[5:]))
-    outcome = build()
+    outcome = hospital.build_as_clean()
     specialty = "select specialty from core.dim_provider where provider_id = 'D001'"
     assert outcome.query(specialty) == [("Changed",)]
     assert outcome.query(f"{revenue} 'T9001'") == [("12.50",)]
@@ -122,7 +116,6 @@ def test_a_chain_of_changes_gives_what_a_clean_build_gives(hospital, is_compared
     assert contents(hospital.build().database) == before
 
 
-@pytest.mark.system
 def test_the_order_of_raw_rows_does_not_matter(hospital):
     before = contents(hospital.build().database)
     generator = random.Random(7)
@@ -141,7 +134,6 @@ def test_the_order_of_raw_rows_does_not_matter(hospital):
     assert {table for table in results if before[table] != after[table]} == set()
 
 
-@pytest.mark.system
 def test_another_raw_directory_and_other_settings_give_what_a_clean_build_gives(hospital):
     hospital.build()
     (hospital.treatments / "part-0001.csv").unlink()
@@ -161,7 +153,6 @@ def test_another_raw_directory_and_other_settings_give_what_a_clean_build_gives(
     assert_same(found.database, expected.database, at_least=30)
 
 
-@pytest.mark.system
 def test_a_build_that_failed_on_its_exports_is_made_good_by_the_next(hospital):
     hospital.build()
     shutil.rmtree(hospital.warehouse / "exports")

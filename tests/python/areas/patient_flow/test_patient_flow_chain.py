@@ -10,7 +10,7 @@ from chains import Chain
 from contents import contents
 from playing import run
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 # Who is there now depends on the clock, so it stands still.
 CLOCK = ("--vars", "{as_of: '2025-09-04 00:00:00'}")
@@ -39,20 +39,14 @@ def flow(dbt, manifest, tmp_path):
     return Chain(dbt, raw, tmp_path, *arguments, at_least=20, areas="patient_flow")
 
 
-@pytest.mark.parametrize(
-    "is_compared_each_time",
-    [False, pytest.param(True, marks=pytest.mark.system)],
-    ids=["compared at the end", "compared after each change"],
-)
-def test_a_chain_of_changes_gives_what_a_clean_build_gives(flow, days, is_compared_each_time):
-    build = flow.build_as_clean if is_compared_each_time else flow.build
+def test_a_chain_of_changes_gives_what_a_clean_build_gives(flow, days):
     folder = flow.raw / "patient_flow" / "patient_events"
     for path in days[:11]:
         shutil.copy(path, folder)
     stays = "select sum(n_events), count(*) from core.fct_patient_stays"
     [before] = flow.build().query(stays)
     shutil.copy(days[11], folder)
-    [after] = build().query(stays)
+    [after] = flow.build_as_clean().query(stays)
     assert after[0] - before[0] > after[1] - before[1] > 50  # stays begun before were updated
     # A late event of the first day, a corrected one, and a file that is gone.
     late = json.loads(days[0].read_text(errors="replace").splitlines()[0])
@@ -62,14 +56,13 @@ def test_a_chain_of_changes_gives_what_a_clean_build_gives(flow, days, is_compar
     (folder / days[1].name).write_bytes(
         days[1].read_bytes().replace(b'"Emergency"', b'"Intensive Care"', 40)
     )
-    build()
+    flow.build_as_clean()
     (folder / days[0].name).unlink()
     outcome = flow.build_as_clean(*WHOLE)
     found = contents(outcome.database)
     assert contents(flow.build(*WHOLE).database) == found
 
 
-@pytest.mark.system
 def test_a_consumer_that_missed_builds_makes_up_for_it(flow, days):
     folder = flow.raw / "patient_flow" / "patient_events"
     shutil.copy(days[0], folder)
