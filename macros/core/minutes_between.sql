@@ -2,8 +2,3 @@
 {% macro minutes_between(start_at, end_at) %}
     {{ return(adapter.dispatch('minutes_between', 'wardhouse')(start_at, end_at)) }}
 {% endmacro %}
-
-
-{% macro duckdb__minutes_between(start_at, end_at) -%}
-    {{ round_half_up('date_diff(\'microsecond\', ' ~ start_at ~ ', ' ~ end_at ~ ') / 60e6', 2) }}
-{%- endmacro %}

@@ -1,12 +1,3 @@
 {% macro parse_boolean(column) %}
     {{ return(adapter.dispatch('parse_boolean', 'wardhouse')(column)) }}
 {% endmacro %}
-
-
-{% macro duckdb__parse_boolean(column) -%}
-    {%- set word = 'lower(' ~ without_outer_blanks(column) ~ ')' -%}
-    case
-        when {{ word }} in ('true', 't', 'yes', 'y', '1', '1.0') then true
-        when {{ word }} in ('false', 'f', 'no', 'n', '0', '0.0') then false
-    end
-{%- endmacro %}

@@ -29,20 +29,6 @@
 {%- endmacro %}
 
 
-{# As in read_decimal, the clean reading stands twice and is computed once. #}
-{% macro duckdb__parse_date(column, date_order) -%}
-    case
-        when {{ read_clean_date(column) }} is not null then {{ read_clean_date(column) }}
-        when {{ begins_with_calendar_year(column) }}
-            and regexp_full_match(
-                {{ column }}, '{{ iso_timestamp() }}(?:Z|{{ written_offset() }})?'
-            )
-            then try_cast(left({{ column }}, 10) as date)
-        else {{ read_dirty_date(column, date_order) }}
-    end
-{%- endmacro %}
-
-
 {# Ten characters, the year first: YYYY-MM-DD and YYYY/MM/DD. What the cast would take beyond that
    ('epoch', years BC, a time and anything behind it) is kept from it. A year of five digits, as in
    '20250-1-05', does not fit timestamp_ns; looking for the hyphen costs far more. #}

@@ -3,11 +3,6 @@
 {% endmacro %}
 
 
-{% macro duckdb__parse_text(column) -%}
-    case when not {{ is_blank(column) }} then {{ without_outer_blanks(column) }} end
-{%- endmacro %}
-
-
 {% macro without_outer_blanks(column) -%}
     {%- set blank = blank_character() -%}
     regexp_replace({{ column }}, '^{{ blank }}+|{{ blank }}+$', '', 'g')
@@ -23,15 +18,3 @@
 {% macro title_case(column) %}
     {{ return(adapter.dispatch('title_case', 'wardhouse')(column)) }}
 {% endmacro %}
-
-
-{# One spelling for every case and blank: a name that no seed knows is still one name. #}
-{% macro duckdb__title_case(column) -%}
-    array_to_string(
-        list_transform(
-            regexp_split_to_array(lower({{ parse_text(column) }}), '{{ blank_character() }}+'),
-            lambda word : upper(word[1]) || word[2:]
-        ),
-        ' '
-    )
-{%- endmacro %}

@@ -230,6 +230,17 @@ def test_every_column_is_described(tables):
     assert missing == []
 
 
+def test_what_an_engine_spells_its_own_way_lies_with_the_engine(manifest):
+    ours = [macro for macro in manifest.macros.values() if macro.package_name == OURS]
+    dispatched = [macro for macro in ours if macro.name.startswith("duckdb__")]
+    assert len(dispatched) > 10
+    folder = "macros/engines/duckdb/"
+    wrong = [m.name for m in dispatched if not m.original_file_path.startswith(folder)]
+    assert wrong == []
+    here = [macro for macro in ours if macro.original_file_path.startswith(folder)]
+    assert sorted(macro.name for macro in here) == sorted(macro.name for macro in dispatched)
+
+
 def test_every_macro_and_every_argument_is_described(our_macros):
     assert len(our_macros) > 30
     missing = [macro.name for macro in our_macros if not macro.description.strip()]
