@@ -23,7 +23,7 @@ final as (
         ingested_at,
         stream_position,
         source_file,
-        record_hash,
+        record_hash
     from events
     where rejection_reason is null and not is_duplicate
 )

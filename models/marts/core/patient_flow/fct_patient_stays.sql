@@ -11,7 +11,8 @@
 ) }}
 
 with events as (
-    select *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number
+    select
+        *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number
     from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
 ),
 
@@ -53,12 +54,12 @@ final as (
         {{ member_key('patient_flow', 'patient', 'patient_id') }} as patient_key,
         {{ department_key() }} as department_key,
         hospital_id, department, patient_id, admitted_at, discharged_at,
-        admitted_at::date as admission_date,
-        date_trunc('hour', admitted_at) as admission_hour_at,
+        admitted_at::date as admission_date, date_trunc('hour', admitted_at) as admission_hour_at,
         date_trunc('hour', discharged_at) as discharge_hour_at,
         age, reported_age, gender, bed_id, wait_minutes,
         case when is_stay_credible then {{ length_of_stay_hours() }} end as length_of_stay_hours,
-        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable, is_stay_credible,
+        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable,
+        is_stay_credible,
         list_contains(repairs, 'age:set_null') as is_age_repaired,
         n_events, first_event_at, last_event_at, repairs
     from flagged

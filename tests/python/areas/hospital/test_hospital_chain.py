@@ -135,6 +135,7 @@ def test_the_order_of_raw_rows_does_not_matter(hospital):
 
 
 def test_another_raw_directory_and_other_settings_give_what_a_clean_build_gives(hospital):
+    generate_hospital(hospital.raw, 900, files=3, truth_dir=hospital.place / "truth")
     hospital.build()
     (hospital.treatments / "part-0001.csv").unlink()
     query = (
