@@ -40,6 +40,7 @@ class Chain:
         self.at_least, self.areas, self.start = at_least, areas, start
         self.warehouse = place / "again"
         self.warehouse.mkdir(parents=True)
+        self.n_clean = 0
 
     @property
     def database(self) -> Path:
@@ -58,9 +59,14 @@ class Chain:
         return outcome
 
     def build_clean(self, *arguments: str) -> Outcome:
-        """Build on the same files in a new database."""
-        shutil.rmtree(self.place / "clean", ignore_errors=True)
-        outcome = self.run(self.place / "clean", *arguments)
+        """Build on the same files in a new database.
+
+        Under a new name: DuckDB gives a path that the process still has open from memory, and what
+        was there before would be read as what is there now.
+        """
+        shutil.rmtree(self.place / f"clean_{self.n_clean}", ignore_errors=True)
+        self.n_clean += 1
+        outcome = self.run(self.place / f"clean_{self.n_clean}", *arguments)
         assert outcome.success, outcome.message
         return outcome
 
