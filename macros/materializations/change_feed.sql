@@ -150,8 +150,8 @@
 {#
     Publishes a load by each of the model's keys: those of the query `changed`, or without one that
     all is new. So many keys that reading all is cheaper are published as all, none not at all. Rows of
-`changed` weigh -1 before the load and 1 after it: what is tracked of a key weighs nothing in sum
-where it stayed the same.
+    `changed` weigh -1 before the load and 1 after it: what is tracked of a key weighs nothing in sum
+    where it stayed the same.
 #}
 {% macro publish(changed=none, tracked=none) %}
     {% for each in model.config.publishes or [] %}
