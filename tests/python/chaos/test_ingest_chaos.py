@@ -46,6 +46,17 @@ class Ingester:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
+    def stop(self) -> None:
+        """Ask the process to end in good order, once it listens."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            caught = next(x for x in status.read_text().splitlines() if x.startswith("SigCgt"))
+            if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+                break
+            time.sleep(0.05)
+        self.process.terminate()
+
     def kill(self) -> None:
         """End the process as the kernel does, without a word."""
         self.process.kill()
@@ -156,8 +167,7 @@ def test_every_message_lands_once_whatever_is_killed(kafka_broker, raw_dir):
             ingester.kill()
     last = Ingester(kafka_broker.bootstrap, topic, raw_dir)
     producing.join()
-    time.sleep(0.5)
-    last.process.terminate()
+    last.stop()
     assert last.process.wait(30) == 0, last.log.read_text()[-2000:]
 
     end = Ingester(kafka_broker.bootstrap, topic, raw_dir, "--until-end")
