@@ -5,6 +5,8 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
 ROWS ?= 1000000
+# uv compiles nothing: unwritten, each process of a test would compile dbt once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-system lint docs bench clean
