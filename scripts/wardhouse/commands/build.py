@@ -217,8 +217,6 @@ def reason(error: BaseException) -> str:
         return "stopped: what was built until then stays, build again for the rest"
     if isinstance(error, DbtUsageException):
         return f"{message.rstrip('.')}: `dbt build --help` lists what dbt takes"
-    if "Could not set lock" in message:
-        return f"another process has the database open, end it or wait for it: {message}"
     return message
 
 

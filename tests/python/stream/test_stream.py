@@ -472,7 +472,7 @@ def test_locked_database_is_told_and_what_landed_is_built_later(warehouse):
         holders[0].communicate(b"\n")
 
     cycles = warehouse.stream(FLOW, lock, unlock)
-    assert ["lock" in cycle.error for cycle in cycles] == [False, True, False]
+    assert ["in use by process" in cycle.error for cycle in cycles] == [False, True, False]
     assert "\n" not in cycles[1].error.strip()
     assert warehouse.n_stays("WAITED") == 1
 
@@ -493,7 +493,7 @@ def test_build_that_met_another_at_the_database_lets_go_of_it(warehouse, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(duckdb, "connect", refuse_once)
             failed = warehouse.flow.build("patient_flow")
-        assert "lock" in failed.error
+        assert "in use by another process" in failed.error
         assert opened
         assert warehouse.n_stays("NOBODY") == 0  # who only reads can
         assert warehouse.flow.build("patient_flow").error == ""
