@@ -1,6 +1,6 @@
 {# Before anything is built: find the raw files, judge them, and make one view per feed. #}
 {% macro land_feeds() %}
-    {% if execute %}
+    {% if execute and runs_nodes() %}
         {% do create_landing_tables() %}
         {% set state = run_query('select raw_dir, areas from landing.warehouse_state') %}
         {% set request = {
@@ -43,6 +43,12 @@
         {% endif %}
         {% do apply_landing_plan(plan) %}
     {% endif %}
+{% endmacro %}
+
+
+{# Whether the command runs anything: dbt renders hooks, too, where it only compiles. #}
+{% macro runs_nodes() %}
+    {{ return(flags.WHICH in ['build', 'run', 'test', 'seed', 'snapshot', 'freshness']) }}
 {% endmacro %}
 
 

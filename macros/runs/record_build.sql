@@ -1,6 +1,6 @@
 {# On-run-start. The tables in which builds are remembered, beside those of landing. #}
 {% macro create_run_tables() %}
-    {% if execute %}
+    {% if execute and runs_nodes() %}
         {% call statement('run_tables', auto_begin=false) %}
             create schema if not exists landing;
             create table if not exists landing.builds (
