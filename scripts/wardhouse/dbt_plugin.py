@@ -63,6 +63,7 @@ class Plugin(BasePlugin):
             The plugin's options in profiles.yml.
         """
         from dbt.flags import get_flags
+
         from wardhouse.settings import SettingError, check_connection, in_project
 
         project_dir = Path(get_flags().PROJECT_DIR)

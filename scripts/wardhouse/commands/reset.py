@@ -1,4 +1,4 @@
-"""`wardhouse reset`: deletes the warehouse with its history and exports, after saying what they are."""
+"""`wardhouse reset`: deletes the warehouse with its history and exports, and says so before."""
 
 from __future__ import annotations
 
@@ -111,5 +111,7 @@ def what_goes(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[list[s
     if "landing.exports" in tables:
         found = connection.execute("select path from landing.exports order by all").fetchall()
         exports = [Path(name) for (name,) in found if Path(name).is_file()]
-    lines += ["and the exports that it wrote:", *(f"  {file}" for file in exports)] if exports else []
+    lines += (
+        ["and the exports that it wrote:", *(f"  {file}" for file in exports)] if exports else []
+    )
     return lines, [*exports, path]

@@ -22,9 +22,7 @@ def _message(raw_dir: Path, problems: list[str]) -> str:
     return f"The raw files in {raw_dir} cannot be built:\n{lines}"
 
 
-def check_state(
-    state: dict[str, Any] | None, raw_dir: str, areas: list[str]
-) -> list[str]:
+def check_state(state: dict[str, Any] | None, raw_dir: str, areas: list[str]) -> list[str]:
     """Refuse to mix raw directories, or to keep an area that is no longer chosen."""
     if state is None:
         return []
@@ -37,8 +35,8 @@ def check_state(
     gone = sorted(set(state["areas"]) - set(areas))
     if gone:
         problems.append(
-            f"this warehouse holds {', '.join(gone)}, which is not chosen now; "
-            "choose it too, set WARDHOUSE_DB to another file, or delete this one by `wardhouse reset`"
+            f"this warehouse holds {', '.join(gone)}, which is not chosen now; choose it too, "
+            "set WARDHOUSE_DB to another file, or delete this one by `wardhouse reset`"
         )
     return problems
 
@@ -70,8 +68,8 @@ def land(
     -------
     dict
         `error` (text, or null) and, where null: `raw_dir` (as its user names it, links kept),
-        `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is built),
-        `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
+        `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is
+        built), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
         `undeclared` and `options` as lists of rows.
     """

@@ -47,8 +47,8 @@ def reading_rules(request: dict[str, Any]) -> tuple[dict[tuple[str, str], str], 
     Parameters
     ----------
     request
-        `project_dir`; `vars`, those of the command; and `models`, with `model`, `area` and `feed` (of
-        base models, else null), `code` and `macros` (names of those that the code calls).
+        `project_dir`; `vars`, those of the command; and `models`, with `model`, `area` and `feed`
+        (of base models, else null), `code` and `macros` (names of those that the code calls).
 
     Returns
     -------

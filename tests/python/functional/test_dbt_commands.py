@@ -7,14 +7,15 @@ models, and for the commands that people use on an area of the project itself.
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
-from builds import PROJECT, SAMPLE, Builder, Outcome, invoke, parse
+from builds import SAMPLE, Builder, Outcome, environment, invoke, parse
 from chains import Chain
-from contents import assert_same, contents
+from contents import contents
 from three_models import BASE, COLUMNS, write_project
 from typer.testing import CliRunner
 
@@ -58,6 +59,7 @@ BETWEEN = (
     ("seed", "--full-refresh"),
     ("run", "--full-refresh", "--select", BASE),
     ("build", "--full-refresh"),
+    ("build", "--target", "prod"),
     ("snapshot",),
     ("test",),
     ("run", "--select", "fct_visits"),
@@ -91,6 +93,15 @@ class Clinic(Chain):
         n = self.n_added
         lines = [f"V{n},P{n},ward a,{n}.5,", f"V{n}x,P{n},A,1,", f"V{n}y,,A,1,", f"V{n}z"]
         write(self.raw / "clinic" / "visits" / f"{n:03}.csv", *lines)
+
+    def run_from_parsing(self, *arguments: str) -> bool:
+        """Run a command that leaves what a retry needs, and tell whether it succeeded."""
+        settings = {"WARDHOUSE_RAW_DIR": str(self.raw), "WARDHOUSE_DB": str(self.database)}
+        exports = {"WARDHOUSE_EXPORT_DIR": str(self.warehouse / "exports")}
+        silent = ("--log-level", "none", "--log-level-file", "none")
+        with environment(settings | exports):
+            target = ("--target-path", str(self.place / "target"))
+            return invoke([*silent, *arguments, *target], project=self.project).success
 
     def versions(self) -> set[tuple]:
         """Give the versions of the snapshot, without when they ended."""
@@ -178,7 +189,8 @@ def test_a_run_that_reads_a_part_leaves_what_was_built(clinic):
     assert clinic.versions() > seen
 
 
-def test_no_command_forgets_a_file_or_history(clinic):
+def test_no_command_forgets_a_file_or_history(clinic, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_MEMORY", "1GB")  # of which prod takes no default
     clinic.build()
     seen, n_builds = clinic.versions(), 1
     for arguments in BETWEEN:
@@ -190,6 +202,49 @@ def test_no_command_forgets_a_file_or_history(clinic):
         assert outcome.query("select count(*) from landing.builds") == [(n_builds,)], arguments
     found, expected = clinic.build(), clinic.build_clean()
     assert of_data(found.database) == of_data(expected.database)
+
+
+def test_a_retry_reads_what_the_failed_run_did_not(clinic):
+    """Of a run that read less than all, it reads no more."""
+    clinic.build()
+    for column, arguments in (("one", ("build",)), ("two", ("build", "--empty"))):
+        clinic.add()
+        with duckdb.connect(str(clinic.database)) as connection:
+            connection.execute(f"alter table staging.{BASE} add column {column} varchar")
+        assert not clinic.run_from_parsing(*arguments)
+        with duckdb.connect(str(clinic.database)) as connection:
+            connection.execute(f"alter table staging.{BASE} drop column {column}")
+        assert clinic.run_from_parsing("retry")
+        n_visits = (clinic.n_added - ("--empty" in arguments)) * 2
+        assert sum(n for _, n in clinic.departments()) == n_visits, arguments
+    clinic.build()
+    assert of_data(clinic.database) == of_data(clinic.build_clean().database)
+
+
+def test_state_and_defer_build_what_changed(clinic):
+    clinic.build()
+    clinic.add()
+    state = clinic.place / "state"
+    manifest = clinic.builder.manifest.deepcopy()
+    manifest.nodes["model.wardhouse.fct_visits"].raw_code += "-- before"
+    manifest.writable_manifest().write(str(state / "manifest.json"))
+    changed = ("--select", "state:modified", "--defer", "--state", str(state))
+    assert set(clinic.build("build", *changed).statuses) >= {"fct_visits"}
+    assert sum(n for _, n in clinic.departments()) == 2
+    clinic.build()
+    assert of_data(clinic.database) == of_data(clinic.build_clean().database)
+
+
+def test_an_edited_consumer_is_built_again(clinic):
+    clinic.build()
+    fact = clinic.builder.manifest.deepcopy().nodes["model.wardhouse.fct_visits"]
+    edited = clinic.builder.manifest.deepcopy()
+    edited.nodes[fact.unique_id].raw_code = fact.raw_code.replace(
+        "    cost\n", "    cost * 2 as cost\n"
+    )
+    clinic.builder = Builder(edited, project=clinic.project)
+    outcome = clinic.build()
+    assert outcome.query("select sum(cost)::double from clinic.department_costs") == [(5.0,)]
 
 
 @pytest.mark.parametrize("arguments", LOOKING, ids=" ".join)
@@ -252,7 +307,7 @@ def test_reset_deletes_the_warehouse_its_history_and_exports_and_takes_another_d
 def test_relative_places_lie_in_the_project_wherever_dbt_is_started(
     pristine, tmp_path, monkeypatch
 ):
-    project, builder = pristine
+    project, _ = pristine
     shutil.copytree(project, tmp_path / "project", symlinks=True)
     write(tmp_path / "project" / "raw" / "clinic" / "visits.csv", "V1,P1,A,1,")
     for name, value in (
@@ -264,16 +319,14 @@ def test_relative_places_lie_in_the_project_wherever_dbt_is_started(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    result = invoke(
-        ["--quiet", "--log-level-file", "none", "build"], project=Path("..", "project")
-    )
+    result = invoke(["--quiet", "--log-level-file", "none", "build"], project=Path("..", "project"))
     assert result.success, result.exception
     assert list(elsewhere.iterdir()) == []
     assert (tmp_path / "project" / "mine.duckdb").is_file()
     assert (tmp_path / "project" / "out" / "clinic" / "department_costs.csv").is_file()
 
 
-HOLDS = "import duckdb, sys; duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+HOLDS = "import duckdb, sys; it = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -311,58 +364,104 @@ def test_commands_say_in_one_line_who_holds_the_database(clinic, holder, command
     assert clinic.database.exists()
 
 
-# What people run on an area that has snapshots, fits, events and alerts.
-AREA = ("build", "--selector", "telehealth")
-DATA_ONLY = ("--exclude-resource-types", "test", "unit_test")
-COMMANDS = (
-    ("seed",),
-    ("seed", "--full-refresh"),
-    ("run", "--empty"),
-    (*AREA, *DATA_ONLY, "--empty"),
-    (*AREA, *DATA_ONLY, "--sample", "3 days"),
-    (*AREA, *DATA_ONLY, "--full-refresh"),
-    ("run", "--select", "fct_appointments"),
-    ("run", "--exclude", "fct_appointments"),
-    ("snapshot",),
-    ("test", "--select", "fct_appointments"),
-    ("source", "freshness"),
-    ("build", "--select", "+alerts", "+appointment_status_summary"),
-    ("build", "--select", "state:modified+", "--defer"),
-    ("compile",),
-    ("docs", "generate"),
-    ("ls",),
-    ("show", "--select", "fct_appointments"),
-    ("retry",),
+# What people run on an area that has snapshots, fits, events and alerts, one after the other.
+AREA = ("build", "--selector", "telehealth", "--exclude-resource-types", "test", "unit_test")
+LOOKED_AT = (*LOOKING, ("source", "freshness"))
+ALERTS = ("build", "--select", "+alerts", "+appointment_status_summary")
+ON_BUILT = (
+    [("seed",), ("seed", "--full-refresh")],
+    [("run", "--empty")],
+    [(*AREA, "--sample", "3 days"), (*AREA, "--empty")],
+    [(*AREA, "--full-refresh")],
+    [("run", "--select", "fct_appointments")],
+    [("run", "--exclude", "fct_appointment_events"), ALERTS],
+    [*LOOKED_AT, ("show", "--select", "fct_appointments"), ("snapshot",)],
+    [("test", "--select", "fct_appointments", "dim_patient")],
 )
-ON_NEW = {
-    ("seed", "--full-refresh"),
-    (*AREA, *DATA_ONLY, "--empty"),
-    (*AREA, *DATA_ONLY, "--sample", "3 days"),
-    ("source", "freshness"),
-    ("build", "--select", "+alerts", "+appointment_status_summary"),
-    ("compile",),
-    ("docs", "generate"),
-    ("ls",),
-}
+ON_NEW = (
+    [("seed", "--full-refresh")],
+    [("build", "--empty", "--exclude-resource-types", "unit_test")],
+    [(*AREA, "--sample", "3 days")],
+    [*LOOKED_AT],
+    [ALERTS],
+)
 HISTORY = ("landing.builds", "landing.node_runs", "landing.row_counts", "ml.model_runs")
 
 
-class Telehealth(Chain):
-    """The sample's telehealth platform, some files of which come later."""
+@dataclass(frozen=True)
+class Platform:
+    """The sample's telehealth: raw files, a warehouse that knows some, and a clean one of all."""
 
-    def __init__(self, builder: Builder, place: Path, start: Path | None = None):
-        raw = place / "raw"
-        shutil.copytree(SAMPLE / "telehealth", raw / "telehealth")
-        super().__init__(builder, raw, place, *AREA, *DATA_ONLY, at_least=40, start=start)
+    dbt: Builder
+    raw: Path
+    built: Path
+    clean: dict
 
-    def history(self) -> dict[str, int]:
-        """Count what no build can make again."""
-        with duckdb.connect(str(self.database), read_only=True) as connection:
-            found = connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-            ).fetchall()
-            return {
-                name: connection.execute(f"select count(*) from {name}").fetchall()[0][0]
-                for (name,) in found
-                if name in HISTORY
-            }
+    def run(self, place: Path, *arguments: str) -> Outcome:
+        """Run a command in a place."""
+        outcome = self.dbt(self.raw, place, *arguments, areas="telehealth")
+        assert outcome.success, outcome.message
+        return outcome
+
+
+def counted(database: Path) -> dict[str, int]:
+    """Count the rows of what no build can make again."""
+    if not database.is_file():
+        return {}
+    with duckdb.connect(str(database), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+        ).fetchall()
+        return {
+            name: connection.execute(f"select count(*) from {name}").fetchall()[0][0]
+            for (name,) in tables
+            if name in HISTORY
+        }
+
+
+@pytest.fixture(scope="module")
+def platform(dbt, tmp_path_factory) -> Platform:
+    """Return the platform, whose last two months of events came after its warehouse was built."""
+    place = tmp_path_factory.mktemp("platform")
+    shutil.copytree(SAMPLE / "telehealth", place / "raw" / "telehealth")
+    events = sorted((place / "raw" / "telehealth" / "appointment_events").iterdir())
+    late = [path.rename(place / path.name) for path in events[-2:]]
+    found = Platform(dbt, place / "raw", place / "built" / "wardhouse.duckdb", {})
+    found.run(place / "built", *AREA)
+    for path in late:
+        path.rename(place / "raw" / "telehealth" / "appointment_events" / path.name)
+    found.clean.update(of_data(found.run(place / "clean", *AREA).database))
+    assert len(found.clean) > 40
+    return found
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("is_built", "commands"),
+    [(True, each) for each in ON_BUILT] + [(False, each) for each in ON_NEW],
+    ids=lambda each: " ".join(each[-1]) if isinstance(each, list) else "new"[3 * each :],
+)
+def test_after_any_command_an_area_is_built_as_a_clean_one(platform, tmp_path, is_built, commands):
+    database = tmp_path / "wardhouse.duckdb"
+    seen, before = set(), {}
+    if is_built:
+        shutil.copy(platform.built, database)
+        seen, before = versions(database), counted(database)
+        assert seen
+        assert all(before[table] for table in HISTORY)
+    for arguments in (*commands, AREA):
+        platform.run(tmp_path, *arguments)
+        if database.is_file():
+            assert versions(database) >= seen, arguments
+            after = counted(database)
+            assert all(after[table] >= before[table] for table in before), arguments
+            seen, before = versions(database), after
+    found = of_data(database)
+    extra = {"quality", "hospital", "core", "ml", "patient_flow", "staging", "reference"}
+    differing = {
+        table: sorted(found[table].items() ^ platform.clean[table].items())[:4]
+        for table in platform.clean
+        if found[table] != platform.clean[table]
+    }
+    assert differing == {}
+    assert {table.partition(".")[0] for table in found.keys() - platform.clean.keys()} <= extra
