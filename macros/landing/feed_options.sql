@@ -1,7 +1,7 @@
 {# The settings by which a feed is read: those of feeds.csv, else the project's. #}
 {% macro feed_options(area, feed) %}
     {% set options = {'decimal_mark': '.', 'date_order': var('date_order')} %}
-    {% if execute and flags.WHICH != 'parse' %}
+    {% if execute and is_landed('feed_options') %}
         {% for row in run_query(
             "select option, value from landing.feed_options where area = '" ~ area ~ "' and feed = '"
             ~ feed ~ "'"
@@ -10,4 +10,10 @@
         {% endfor %}
     {% endif %}
     {{ return(options) }}
+{% endmacro %}
+
+
+{# Whether landing has made a table: nothing is landed where a command only compiles in a new place. #}
+{% macro is_landed(table) %}
+    {{ return(adapter.get_relation(target.database, 'landing', table) is not none) }}
 {% endmacro %}

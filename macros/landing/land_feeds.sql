@@ -1,10 +1,10 @@
 {# Before anything is built: find the raw files, judge them, and make one view per feed. #}
 {% macro land_feeds() %}
-    {% if execute %}
+    {% if execute and runs_nodes() %}
         {% do create_landing_tables() %}
         {% set state = run_query('select raw_dir, areas from landing.warehouse_state') %}
         {% set request = {
-            'raw_dir': env_var('WARDHOUSE_RAW_DIR', 'seeds/sample'),
+            'raw_dir': in_project(env_var('WARDHOUSE_RAW_DIR', 'seeds/sample')),
             'areas': env_var('WARDHOUSE_AREAS', ''),
             'feeds': declared_feeds(),
             'rules': reading_rules(),
@@ -33,7 +33,7 @@
             select
                 to_json({
                     error: plan -> 'error', raw_dir: plan -> 'raw_dir', areas: plan -> 'areas',
-                    views: plan -> 'views', is_other_directory: plan -> 'is_other_directory'
+                    views: plan -> 'views'
                 })::varchar
             from landing_plan
         ") %}
@@ -43,6 +43,12 @@
         {% endif %}
         {% do apply_landing_plan(plan) %}
     {% endif %}
+{% endmacro %}
+
+
+{# Whether the command runs anything: dbt renders hooks, too, where it only compiles. #}
+{% macro runs_nodes() %}
+    {{ return(flags.WHICH in ['build', 'run', 'test', 'seed', 'snapshot', 'freshness']) }}
 {% endmacro %}
 
 
@@ -63,38 +69,46 @@
 
 
 {#
-    What else decides how a feed is read: when it changes, the feed's files are read again. Models that
-    keep rows made of any feed take keys and words from seeds: a change of these counts for all feeds.
+    What else decides what models that keep rows make of them: when it changes, all is read again. Seeds
+    are not in it: what their tables hold is compared when they are read.
 #}
 {% macro reading_rules() %}
-    {% set kept = [] %}
     {% set models = [] %}
     {% for node in graph.nodes.values() | sort(attribute='name')
-        if node.resource_type == 'model' and node.config.materialized.startswith('incremental') %}
-        {% set seeds = [] %}
-        {% for seed in node.depends_on.nodes | sort if seed.startswith('seed.') %}
-            {% do seeds.append(graph.nodes[seed].checksum.checksum) %}
-        {% endfor %}
-        {% set sources = node.depends_on.nodes | select('in', graph.sources) | list %}
-        {% if node.name.startswith('base_') %}
-            {% set macros = [node.config.materialized] %}
-            {% for macro in node.depends_on.macros %}
+        if node.resource_type == 'model' and node.config.materialized.startswith('incremental_by_') %}
+        {% set read = [node] + views_of(node) %}
+        {% set macros = [node.config.materialized] %}
+        {% for each in read %}
+            {% for macro in each.depends_on.macros %}
                 {% do macros.append(macro.split('.')[-1]) %}
             {% endfor %}
-            {% do models.append({
-                'area': graph.sources[sources[0]].source_name, 'feed': graph.sources[sources[0]].name,
-                'code': node.raw_code, 'macros': macros, 'seeds': seeds,
-            }) %}
-        {% else %}
-            {% do kept.extend(seeds) %}
-        {% endif %}
+        {% endfor %}
+        {% set sources = node.depends_on.nodes | select('in', graph.sources) | list %}
+        {% set feed = graph.sources[sources[0]] if sources else none %}
+        {% do models.append({
+            'model': node.name,
+            'area': feed.source_name if feed else none, 'feed': feed.name if feed else none,
+            'code': read | map(attribute='raw_code') | join('\n'), 'macros': macros,
+        }) %}
     {% endfor %}
-    {% for each in models %}{% do each.seeds.extend(kept | unique | sort) %}{% endfor %}
     {{ return({
         'project_dir': invocation_args_dict.project_dir | string,
         'vars': invocation_args_dict.vars,
         'models': models,
     }) }}
+{% endmacro %}
+
+
+{# The views that a model reads, and those that these read. #}
+{% macro views_of(node) %}
+    {% set found = [] %}
+    {% for name in node.depends_on.nodes | sort if name in graph.nodes %}
+        {% set parent = graph.nodes[name] %}
+        {% if parent.config.materialized == 'view' %}
+            {% do found.extend([parent] + views_of(parent)) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
 {% endmacro %}
 
 
@@ -108,6 +122,7 @@
         ('gone_files', 'gone_files', {
             'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
             'fingerprint': 'varchar'}),
+        ('model_rules', 'model_rules', {'model': 'varchar', 'rule': 'varchar'}),
         ('surveys', 'surveys', {
             'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
             'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
@@ -126,6 +141,7 @@
 {% macro create_landing_tables() %}
     {% call statement('landing_tables', auto_begin=false) %}
         create schema if not exists landing;
+        create table if not exists landing.exports (path varchar);
         create table if not exists landing.warehouse_state (raw_dir varchar, areas varchar);
         create table if not exists landing.landed_files (
             area varchar, feed varchar, source_file varchar, n_bytes bigint, content_hash varchar,
@@ -146,11 +162,8 @@
 
 
 {% macro apply_landing_plan(plan) %}
-    {% if plan.is_other_directory or flags.FULL_REFRESH %}
-        {% do forget_everything(plan.is_other_directory) %}
-    {% endif %}
     {% call statement('landing_plan', auto_begin=false) %}
-        {% for table, part, columns in planned_tables() %}
+        {% for table, part, columns in planned_tables() if table != 'surveys' or reads_all() %}
             delete from landing.{{ table }}
             {%- if table == 'surveys' %}
             -- To write those of a long stream again would cost each cycle more than the last.
@@ -162,36 +175,17 @@
             select unnest(from_json(plan -> '{{ part }}', {{ sql_text(tojson([columns])) }}), recursive := true)
             from landing_plan;
         {% endfor %}
+        {% if reads_all() %}
         delete from landing.warehouse_state;
         insert into landing.warehouse_state
         values ({{ sql_text(plan.raw_dir) }}, {{ sql_text(plan.areas | join(',')) }});
+        {% endif %}
         {% for view in plan.views %}
             create schema if not exists {{ view.schema }};
             create or replace view {{ view.schema }}.{{ view.name }} as
             {{ view.select }};
         {% endfor %}
         drop table landing_plan;
-    {% endcall %}
-{% endmacro %}
-
-
-{# A full refresh starts snapshots anew; another raw directory starts everything anew. #}
-{% macro forget_everything(is_other_directory) %}
-    {% set kept = ['information_schema', 'pg_catalog', 'landing', 'change_feed', 'main'] %}
-    {% set schemas = run_query(
-        "select schema_name from duckdb_schemas() where database_name = current_database() "
-        ~ "and not internal order by all"
-    ).columns[0].values() %}
-    {# Through the adapter, whose cache would else miss that dbt's schemas are empty. #}
-    {% for schema in schemas if schema not in kept
-        and (is_other_directory or schema == 'snapshots') %}
-        {% set relation = api.Relation.create(database=target.database, schema=schema) %}
-        {% do adapter.drop_schema(relation) %}
-        {% do adapter.create_schema(relation) %}
-    {% endfor %}
-    {% call statement('forget', auto_begin=false) %}
-        delete from landing.landed_files where {{ is_other_directory }};
-        delete from landing.unreadable_records where {{ is_other_directory }};
     {% endcall %}
 {% endmacro %}
 

@@ -18,12 +18,17 @@
     );
     create table if not exists change_feed.keys (feed varchar, version bigint, key hugeint);
     create table if not exists change_feed.offsets (consumer varchar, feed varchar, version bigint);
+    create table if not exists change_feed.built_by (model varchar, rule varchar, seeds varchar);
 {% endmacro %}
 
 
-{# Whether a model loads what changed: not in a unit test, a first build or a full refresh. #}
+{#
+    Whether a model loads what changed: not in a unit test, a first build or a full refresh, and not
+    where it is only looked at. What a table was built by other rules or seeds, all is read again.
+#}
 {% macro is_increment() %}
-    {% if not execute or not model.config.materialized.startswith('incremental_by_') %}
+    {% if not execute or flags.WHICH not in ['build', 'run']
+        or not model.config.materialized.startswith('incremental_by_') %}
         {{ return(false) }}
     {% endif %}
     {% set existing = load_cached_relation(this) %}
@@ -33,7 +38,62 @@
         {{ return(not has_missed_versions()) }}
     {% endif %}
     {% set state = feed_state(model.sources[0]) %}
-    {{ return(state.has_kept_files or not state.has_changed) }}
+    {{ return(state.is_built_alike and (state.has_kept_files or not state.has_changed)) }}
+{% endmacro %}
+
+
+{#
+    Whether this run reads all that there is. With --empty and --sample dbt reads nothing or a part:
+    such a run says nowhere that anything was read, and the next one reads it.
+#}
+{% macro reads_all() %}
+    {{ return(not flags.EMPTY and not invocation_args_dict.get('sample')) }}
+{% endmacro %}
+
+
+{# Whether the model's table was built by the rules and seeds that there are now. #}
+{% macro is_built_alike() -%}
+    exists (
+        select 1 from change_feed.built_by
+        inner join landing.model_rules using (model, rule)
+        where model = '{{ model.name }}' and seeds = {{ seeds_now() }}
+    )
+{%- endmacro %}
+
+
+{#
+    What the seeds hold that a model reads, itself or by views: of their tables, not of their files,
+    for a file may have changed since its table was loaded.
+#}
+{% macro seeds_now() -%}
+    md5(concat_ws(chr(31), ''
+    {%- for seed in seeds_read_by(model) -%}
+        , (select string_agg(seed::varchar, chr(30) order by seed::varchar) from {{ seed }} as seed)
+    {%- endfor -%}
+    ))
+{%- endmacro %}
+
+
+{% macro seeds_read_by(node) %}
+    {% set found = [] %}
+    {% for each in [node] + views_of(node) %}
+        {% for name in each.depends_on.nodes if name.startswith('seed.') %}
+            {% do found.append(graph.nodes[name].relation_name) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found | unique | sort) }}
+{% endmacro %}
+
+
+{# After all was read: remember by which rules and seeds. #}
+{% macro remember_rules() %}
+    delete from change_feed.built_by where model = '{{ model.name }}';
+    {% if reads_all() %}
+    insert into change_feed.built_by by name
+    select model, rule, {{ seeds_now() }} as seeds
+    from landing.model_rules
+    where model = '{{ model.name }}';
+    {% endif %}
 {% endmacro %}
 
 
@@ -43,7 +103,7 @@
     throughout; a staging view is looked up in the base model that it filters.
 #}
 {% macro only_changed(relation, key=none, day=none) -%}
-    {%- if not is_increment() or flags.EMPTY -%}
+    {%- if not is_increment() or not reads_all() -%}
         {{ relation }}
     {%- else -%}
         {%- set condition = is_changed(key or model.config.key, day or model.config.day) -%}
@@ -88,11 +148,15 @@
 {%- endmacro %}
 
 
-{# Whether this model has to read all: a feed has no offset, or another version than of keys. #}
+{#
+    Whether this model has to read all: a feed has no offset, or another version than of keys, or
+    the model's rules or seeds are others.
+#}
 {% macro has_missed_versions() %}
     {{ return(run_query("
         select
             bool_or(offset_version is null or newest - offset_version <> n_of_keys)
+            or not " ~ is_built_alike() ~ "
         from (
             select
                 consumed.offset_version,
@@ -137,7 +201,7 @@
 {# After a load: this model has taken in all that there is. Of nothing read, nothing is said. #}
 {% macro commit_offsets() %}
     delete from change_feed.offsets where consumer = '{{ model.name }}';
-    {% if not flags.EMPTY %}
+    {% if reads_all() %}
     insert into change_feed.offsets by name
     select '{{ model.name }}' as consumer, consumed.feed, coalesce(max(versions.version), 0) as version
     from ({{ consumed_feeds() }}) as consumed

@@ -3,7 +3,7 @@
     {%- if not is_increment() -%}
         {{ source(area, feed) }}
     {%- else -%}
-        {%- set files = run_query(new_files([area, feed])).columns[0].values() -%}
+        {%- set files = run_query(new_files([area, feed])).columns[0].values() if reads_all() else [] -%}
         (
             select * from landing.fresh_{{ area }}__{{ feed }}
             where {% if files %}source_file in (
@@ -38,7 +38,7 @@
 {%- endmacro %}
 
 
-{# Whether files of a feed came or went, and whether any stays: else all that it holds is read. #}
+{# Whether files of a feed came or went, whether any stays, and whether they are read as before. #}
 {% macro feed_state(feed) %}
     {% set row = run_query("
         select
@@ -47,9 +47,10 @@
                 select 1 from landing.landed_files
                 anti join landing.gone_files using (area, feed, source_file, fingerprint)
                 where " ~ is_of_feed(feed) ~ "
-            )
+            ),
+            " ~ is_built_alike() ~ "
     ").rows[0] %}
-    {{ return({'has_changed': row[0], 'has_kept_files': row[1]}) }}
+    {{ return({'has_changed': row[0], 'has_kept_files': row[1], 'is_built_alike': row[2]}) }}
 {% endmacro %}
 
 

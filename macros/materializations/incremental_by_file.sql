@@ -22,11 +22,12 @@
             {{ forget_files(feed) }}
         {% endcall %}
         {{ create_whole_table(target_relation) }}
-        {% if not flags.EMPTY %}{% do refuse_changed_files(feed) %}{% endif %}
+        {% if reads_all() %}{% do refuse_changed_files(feed) %}{% endif %}
         {% call statement('load') %}
             {{ deduplicate() }}
             {{ publish() }}
-            {% if not flags.EMPTY %}{{ record_files(feed, this) }}{% endif %}
+            {% if reads_all() %}{{ record_files(feed, this) }}{% endif %}
+            {{ remember_rules() }}
             drop table deduplicated;
         {% endcall %}
     {% else %}
@@ -34,10 +35,10 @@
             {{ drop_rejects() }}
         {% endcall %}
         {% set staged = stage_rows(target_relation) %}
-        {% do refuse_changed_files(feed) %}
+        {% if reads_all() %}{% do refuse_changed_files(feed) %}{% endif %}
         {% set columns = record_columns() | join(', ') %}
         {% call statement('main') %}
-            {% if feed_state(feed).has_changed and not flags.EMPTY %}
+            {% if reads_all() and feed_state(feed).has_changed %}
             create or replace temporary table forgotten as
             select {{ columns }} from {{ this }}
             where source_file in ({{ gone_files(feed) }});

@@ -11,6 +11,7 @@
         {% call statement('load') %}
             {{ publish() }}
             {{ commit_offsets() }}
+            {{ remember_rules() }}
         {% endcall %}
     {% else %}
         {% call statement('changed_keys') %}
@@ -18,7 +19,7 @@
         {% endcall %}
         {% set staged = stage_rows(target_relation) %}
         {% call statement('main') %}
-            {% if not flags.EMPTY %}
+            {% if reads_all() %}
             -- The one look at all rows: the rest knows them by their number.
             create or replace temporary table replaced as
             select rowid as replaced_rowid, * from {{ this }}

@@ -1,6 +1,6 @@
 {# On-run-start. The tables in which builds are remembered, beside those of landing. #}
 {% macro create_run_tables() %}
-    {% if execute %}
+    {% if execute and runs_nodes() %}
         {% call statement('run_tables', auto_begin=false) %}
             create schema if not exists landing;
             create table if not exists landing.builds (
@@ -25,9 +25,10 @@
     On-run-end. Remembers the build, its nodes and the size of what it built. Hooks also run with
     other commands, such as `dbt source freshness`, which build nothing. The cycles of a stream are
     not remembered: in minutes they would push out the builds that a table's size is compared with.
+    Nor is a build that reads less than all: its sizes compare with nothing.
 #}
 {% macro record_build() %}
-    {% if execute and flags.WHICH in ['build', 'run'] and not var('is_stream_cycle') %}
+    {% if execute and flags.WHICH in ['build', 'run'] and reads_all() and not var('is_stream_cycle') %}
         {% set nodes = [] %}
         {% set built = [] %}
         {% for result in results if result.node.resource_type != 'operation' %}
@@ -59,7 +60,7 @@
                     "node_id": "varchar", "node_name": "varchar", "resource_type": "varchar",
                     "status": "varchar", "duration_seconds": "double"
                 }]'), recursive := true);
-            {% if built and not flags.EMPTY %}
+            {% if built %}
                 insert into landing.row_counts by name
                 {{ row_counts(built) }};
             {% endif %}

@@ -3,6 +3,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
+    full_refresh=false,
 ) }}
 
 with runs as (
@@ -22,7 +23,7 @@ final as (
         is_reliable,
         current_timestamp::timestamp as fitted_at
     from runs
-    where n_fitted > 0
+    where n_fitted > 0{{ ' and false' if not reads_all() }}
 )
 
 select * from final

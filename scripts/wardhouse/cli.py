@@ -9,6 +9,7 @@ from typer.main import get_command
 
 COMMANDS = {
     "build": "build:app",
+    "reset": "reset:reset_command",
     "inspect": "inspect:inspect_command",
     "quarantine": "quality:quarantine_command",
     "alerts": "quality:alerts_command",

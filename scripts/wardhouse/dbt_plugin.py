@@ -62,11 +62,35 @@ class Plugin(BasePlugin):
         plugin_config
             The plugin's options in profiles.yml.
         """
-        from wardhouse.settings import SettingError, check_connection
+        from dbt.flags import get_flags
+
+        from wardhouse.settings import SettingError, check_connection, in_project
+
+        project_dir = Path(get_flags().PROJECT_DIR)
+        try:
+            check_connection(plugin_config.get("is_production", False), project_dir)
+        except SettingError as error:
+            raise DbtRuntimeError(str(error)) from error
+        # dbt leaves a path to the folder that it was started in.
+        self.creds.path = str(in_project(Path(self.creds.path), project_dir))
+        self._opened = None
+
+    def update_connection_config(self, creds, config):
+        """Open the database first, to say in one line who holds it where it cannot be opened.
+
+        Parameters
+        ----------
+        creds
+            The target of profiles.yml.
+        config
+            The settings with which dbt-duckdb opens the database right after this. With the same
+            ones DuckDB opens a file once.
+        """
+        from wardhouse.database import HeldError, open_database
 
         try:
-            check_connection(plugin_config.get("is_production", False))
-        except SettingError as error:
+            self._opened = open_database(Path(creds.path), config=config)
+        except HeldError as error:
             raise DbtRuntimeError(str(error)) from error
 
     def configure_connection(self, conn):
@@ -84,3 +108,4 @@ class Plugin(BasePlugin):
         ):
             types = ["VARCHAR"] * n_arguments
             conn.create_function(name, function, types, "VARCHAR", side_effects=True)
+        self._opened.close()

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from wardhouse.project import SAMPLE
+from wardhouse.project import SAMPLE, project_directory
 
 ALERT_OUTBOX = "WARDHOUSE_ALERT_OUTBOX"
 ALLOW_OUTSIDE_LINKS = "WARDHOUSE_ALLOW_OUTSIDE_LINKS"
@@ -38,15 +38,25 @@ def child_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def database() -> Path:
+def in_project(path: Path, project_dir: Path | None = None) -> Path:
+    """Give a path that is not absolute its place in the project, wherever a command is started."""
+    return (project_dir or project_directory()).absolute() / path
+
+
+def database(project_dir: Path | None = None) -> Path:
     """Return the warehouse's DuckDB file (`WARDHOUSE_DB`, default `wardhouse.duckdb`).
+
+    Parameters
+    ----------
+    project_dir
+        The project in which a relative path begins, where that is not the one found.
 
     Raises
     ------
     SettingError
         Where the folder that shall hold it does not exist.
     """
-    path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
+    path = in_project(Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb")), project_dir)
     if not path.parent.is_dir():
         raise SettingError(
             f"the folder of WARDHOUSE_DB, {path.parent}, does not exist: create it, or name another"
@@ -54,15 +64,20 @@ def database() -> Path:
     return path
 
 
-def raw_directory() -> Path:
+def raw_directory(project_dir: Path | None = None) -> Path:
     """Return the directory of raw files (`WARDHOUSE_RAW_DIR`, default the shipped sample).
+
+    Parameters
+    ----------
+    project_dir
+        The project in which a relative path begins, where that is not the one found.
 
     Raises
     ------
     SettingError
         Where it is no directory.
     """
-    path = Path(os.environ.get("WARDHOUSE_RAW_DIR", SAMPLE))
+    path = in_project(Path(os.environ.get("WARDHOUSE_RAW_DIR", SAMPLE)), project_dir)
     if not path.is_dir():
         raise SettingError(
             f"WARDHOUSE_RAW_DIR is {path}, which is no directory: name one with a folder per area"
@@ -121,13 +136,15 @@ def memory() -> str:
     return value
 
 
-def check_connection(is_production: bool) -> None:
+def check_connection(is_production: bool, project_dir: Path | None = None) -> None:
     """Check what a connection to the warehouse needs, before it is opened.
 
     Parameters
     ----------
     is_production
         Whether the target is `prod`: it takes no default, and never the shipped sample.
+    project_dir
+        The project in which relative paths begin, where that is not the one found.
 
     Raises
     ------
@@ -137,14 +154,14 @@ def check_connection(is_production: bool) -> None:
     if is_production:
         if missing := [name for name in REQUIRED_IN_PRODUCTION if not os.environ.get(name)]:
             raise SettingError(f"target prod takes no default: set {', '.join(missing)}")
-        if raw_directory().resolve() == SAMPLE:
+        if raw_directory(project_dir).resolve() == SAMPLE:
             raise SettingError(
                 "target prod does not build the shipped sample: set WARDHOUSE_RAW_DIR to your "
                 "own files, or take target dev"
             )
     threads()
     memory()
-    database()
+    database(project_dir)
 
 
 def alert_outbox() -> Path:

@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from wardhouse import settings
+from wardhouse.streaming.build import plain_message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,20 +218,7 @@ def reason(error: BaseException) -> str:
         return "stopped: what was built until then stays, build again for the rest"
     if isinstance(error, DbtUsageException):
         return f"{message.rstrip('.')}: `dbt build --help` lists what dbt takes"
-    if "Could not set lock" in message:
-        return f"another process has the database open, end it or wait for it: {message}"
     return message
-
-
-def plain_message(error: str | BaseException) -> str:
-    r"""Return what an exception of dbt says, without the names of the errors it was wrapped in.
-
-    >>> plain_message("Database Error\n  Runtime Error\n    WARDHOUSE_DB is wrong")
-    'WARDHOUSE_DB is wrong'
-    """
-    wrapping = re.compile(r"\s*(\w+ Error( in .*)?|>.*|)")
-    lines = [line.strip() for line in str(error).splitlines() if not wrapping.fullmatch(line)]
-    return " ".join(lines) or type(error).__name__
 
 
 def print_problem(console: Console, done: Any) -> None:

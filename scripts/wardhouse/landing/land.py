@@ -22,23 +22,21 @@ def _message(raw_dir: Path, problems: list[str]) -> str:
     return f"The raw files in {raw_dir} cannot be built:\n{lines}"
 
 
-def check_state(
-    state: dict[str, Any] | None, raw_dir: str, areas: list[str], full_refresh: bool
-) -> list[str]:
+def check_state(state: dict[str, Any] | None, raw_dir: str, areas: list[str]) -> list[str]:
     """Refuse to mix raw directories, or to keep an area that is no longer chosen."""
-    if state is None or full_refresh:
+    if state is None:
         return []
     problems = []
     if not is_same_directory(state["raw_dir"], raw_dir):
         problems.append(
             f"this warehouse was built from {state['raw_dir']}, not from {raw_dir}; "
-            "give --full-refresh to build it anew, or set WARDHOUSE_DB to another file"
+            "set WARDHOUSE_DB to another file, or delete this one by `wardhouse reset`"
         )
     gone = sorted(set(state["areas"]) - set(areas))
     if gone:
         problems.append(
-            f"this warehouse holds {', '.join(gone)}, which is not chosen now; "
-            "give --full-refresh to build it without"
+            f"this warehouse holds {', '.join(gone)}, which is not chosen now; choose it too, "
+            "set WARDHOUSE_DB to another file, or delete this one by `wardhouse reset`"
         )
     return problems
 
@@ -70,8 +68,8 @@ def land(
     -------
     dict
         `error` (text, or null) and, where null: `raw_dir` (as its user names it, links kept),
-        `is_other_directory` (than the last build's), `areas`, `views` (SQL by schema and name),
-        `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
+        `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is
+        built), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
         `undeclared` and `options` as lists of rows.
     """
@@ -81,17 +79,13 @@ def land(
     options, bad_options = read_options(raw_dir, feeds)
     problems += bad_options
     if not problems:
-        problems += check_state(request["state"], str(raw_dir), areas, request["full_refresh"])
+        problems += check_state(request["state"], str(raw_dir), areas)
     if problems:
         return {"error": _message(raw_dir, problems)}
-    state = request["state"]
-    is_other_directory = bool(state) and not is_same_directory(state["raw_dir"], str(raw_dir))
-    if is_other_directory:
-        landed = ()  # a full refresh from another directory forgets what came from the first
     is_known = not request["full_refresh"]
     fingerprints = _by_feed(landed if is_known else ())
     surveys = _by_feed(surveyed if is_known else ())
-    rules = reading_rules(request["rules"])
+    rules, model_rules = reading_rules(request["rules"])
     plans = [
         plan_feed(
             raw_dir,
@@ -113,9 +107,9 @@ def land(
     return {
         "error": None,
         "raw_dir": str(raw_dir),
-        "is_other_directory": is_other_directory,
         "areas": areas,
         "views": _views(feeds, plans),
+        "model_rules": [{"model": name, "rule": rule} for name, rule in model_rules.items()],
         **_file_differences(plans, landed),
         **_survey_differences(plans, surveys, surveyed),
         "unreadable": [

@@ -39,32 +39,36 @@ def called(macros: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def reading_rules(request: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Sum up what decides how each feed is read, but for its files and options.
+def reading_rules(request: dict[str, Any]) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """Sum up what decides how each feed is read and each model that keeps rows is built.
+
+    But for files and their options, and for what seeds hold: their tables tell when they are read.
 
     Parameters
     ----------
     request
-        `project_dir`; `vars`, those of the command; and `models`, the base models with `area`,
-        `feed`, `code`, `macros` (names of those that the code calls) and `seeds` (checksums).
+        `project_dir`; `vars`, those of the command; and `models`, with `model`, `area` and `feed`
+        (of base models, else null), `code` and `macros` (names of those that the code calls).
 
     Returns
     -------
-    dict
-        A hash by area and feed: of the base model, the macros that it calls, directly or not, the
-        variables that either reads, the seeds, and the code of the landing itself.
+    feeds, models
+        A hash by area and feed, of its base model, and one by model: of its code, the macros that
+        it calls, directly or not, the variables that either reads, and the landing's own code.
     """
     project = Path(request["project_dir"])
     settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
     variables = {**settings.get("vars", {}), **request["vars"]}
     macros = read_macros(project)
     package = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.py"))]
-    rules = {}
+    feeds, models = {}, {}
     for model in request["models"]:
         texts = {"": model["code"], **called(macros, model["macros"])}
         names = {name for text in texts.values() for name in VARIABLE.findall(text)}
         values = {name: str(variables.get(name)) for name in names}
-        decisive = json.dumps([texts, values, model["seeds"], package], sort_keys=True)
-        feed = model["area"], model["feed"]
-        rules[feed] = hashlib.sha256(decisive.encode()).hexdigest()
-    return rules
+        decisive = json.dumps([texts, values, package], sort_keys=True)
+        rule = hashlib.sha256(decisive.encode()).hexdigest()
+        models[model["model"]] = rule
+        if model["feed"]:
+            feeds[model["area"], model["feed"]] = rule
+    return feeds, models

@@ -126,6 +126,8 @@ def read_alerts(database: Path) -> list[Alert]:
     """
     import duckdb
 
+    from wardhouse.database import HeldError, open_database
+
     if not database.is_file():
         raise AlertError(f"no warehouse at {database} (WARDHOUSE_DB): run `dbt build` first")
     query = f"""
@@ -135,14 +137,12 @@ def read_alerts(database: Path) -> list[Alert]:
             list_position({list(SEVERITIES)}, severity), area, alert_type, metric
     """  # noqa: S608 - names from this module
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with open_database(database, read_only=True) as connection:
             return [Alert(*row) for row in connection.execute(query).fetchall()]
     except duckdb.CatalogException as error:
         raise AlertError(f"{database} holds no alerts: run `dbt build` first") from error
-    except duckdb.IOException as error:
-        raise AlertError(
-            f"{database} cannot be read, perhaps a build is running: {error}"
-        ) from error
+    except HeldError as error:
+        raise AlertError(str(error)) from error
     except duckdb.Error as error:
         raise AlertError(f"quality.alerts of {database} cannot be read: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Builder:
         if self._manifest is None:
             parsed = dbtRunner().invoke(["--log-level", "none", "parse", *self._places])
             if not parsed.success:
-                return str(parsed.exception)
+                return plain_message(parsed.exception)
             self._manifest = parsed.result
         # Its error is told by the result; dbt would print every exception that led to it.
         result = dbtRunner(manifest=self._manifest).invoke(
@@ -93,7 +94,7 @@ class Builder:
         ]
         if result.success:
             return ""
-        return "; ".join(failed) or str(result.exception)
+        return "; ".join(failed) or plain_message(result.exception)
 
     def _newest_event_at(self) -> float | None:
         """Ask the facts that name the clock of their events (`meta.event_clock`).
@@ -146,3 +147,14 @@ def let_go_of_database() -> None:
     if DuckDBConnectionManager._ENV is not None:
         DuckDBConnectionManager._ENV.close()
     DuckDBConnectionManager.close_all_connections()
+
+
+def plain_message(error: str | BaseException) -> str:
+    r"""Return what an exception of dbt says, without the names of the errors it was wrapped in.
+
+    >>> plain_message("Database Error\n  Runtime Error\n    WARDHOUSE_DB is wrong")
+    'WARDHOUSE_DB is wrong'
+    """
+    wrapping = re.compile(r"\s*(\w+ Error( in .*)?|>.*|)")
+    lines = [line.strip() for line in str(error).splitlines() if not wrapping.fullmatch(line)]
+    return " ".join(lines) or type(error).__name__

@@ -128,6 +128,14 @@ def test_build_ends_with_answers(built):
 
 
 @pytest.mark.system
+def test_alerts_of_an_area_built_alone_can_be_read(built, settings):
+    assert built.code == 0
+    ended = run("wardhouse", "alerts", **settings)
+    assert (ended.code, ended.error) == (0, "")
+    assert "No alerts" in ended.out
+
+
+@pytest.mark.system
 def test_build_says_the_headline_of_the_area_built(built):
     areas = {"hospital", "patient_flow", "telehealth"}
     said = [line for line in built.lines if line.partition(" ")[0] in areas]
@@ -239,6 +247,9 @@ def test_dbt_build_says_what_is_wrong_without_traceback(tmp_path):
 
 
 def test_examples_hold():
-    from wardhouse.commands import build
+    from wardhouse.commands import build as command
+    from wardhouse.streaming import build as again
 
-    assert doctest.testmod(build).failed == 0
+    for module in (command, again):
+        tried = doctest.testmod(module)
+        assert (tried.failed, tried.attempted > 0) == (0, True)

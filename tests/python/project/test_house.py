@@ -15,7 +15,7 @@ FLOORS = (
     {"publish", "quality", "areas"},
     {"landing", "streaming", "synthetic", "ml"},
     {"dbt_plugin", "private_files"},
-    {"settings"},
+    {"database", "settings"},
     {"project"},
 )
 # dbt's own way into the landing.

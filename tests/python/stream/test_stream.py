@@ -472,7 +472,7 @@ def test_locked_database_is_told_and_what_landed_is_built_later(warehouse):
         holders[0].communicate(b"\n")
 
     cycles = warehouse.stream(FLOW, lock, unlock)
-    assert ["lock" in cycle.error for cycle in cycles] == [False, True, False]
+    assert ["in use by process" in cycle.error for cycle in cycles] == [False, True, False]
     assert "\n" not in cycles[1].error.strip()
     assert warehouse.n_stays("WAITED") == 1
 
@@ -493,7 +493,7 @@ def test_build_that_met_another_at_the_database_lets_go_of_it(warehouse, monkeyp
         with monkeypatch.context() as patch:
             patch.setattr(duckdb, "connect", refuse_once)
             failed = warehouse.flow.build("patient_flow")
-        assert "lock" in failed.error
+        assert "in use by another process" in failed.error
         assert opened
         assert warehouse.n_stays("NOBODY") == 0  # who only reads can
         assert warehouse.flow.build("patient_flow").error == ""
@@ -623,15 +623,15 @@ def test_two_streams_feed_one_database(warehouse):
 
     stream = Stream(warehouse.ingest(FLOW), warehouse.flow, "patient_flow", 0.05, 3600.0, note)
     last = stream.run(lambda: True)
-    assert last.error == "" or "lock" in last.error
+    assert last.error == "" or "in use by" in last.error
     other.terminate()
     assert other.wait(PATIENCE_SECONDS) == 0, log.read_text()
     *_, last = warehouse.stream(FLOW, until_end=True)
     assert last.error == ""
     told = log.read_text()
     failures += [line for line in told.splitlines() if line.startswith("failed")]
-    assert any("lock" in error for error in failures)
-    assert [error for error in failures if error and "lock" not in error] == []
+    assert any("in use by" in error for error in failures)
+    assert [error for error in failures if error and "in use by" not in error] == []
     assert warehouse.n_stays(*(f"BOTH{number}" for number in range(1, n_sent + 1))) == n_sent
     landed = "select count(*) from core.fct_appointment_events where appointment_id = 'BOTH'"
     warehouse.stream(EVENTS, until_end=True)

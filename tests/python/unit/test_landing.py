@@ -388,20 +388,19 @@ def test_only_files_with_something_new_are_in_the_fresh_view(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("state", "full_refresh", "problems"),
+    ("state", "problems"),
     [
-        (None, False, 0),
-        ({"raw_dir": "/a", "areas": ["clinic"]}, False, 0),
-        ({"raw_dir": "/b", "areas": ["clinic"]}, False, 1),
-        ({"raw_dir": "/a", "areas": ["clinic", "hospice"]}, False, 1),
-        ({"raw_dir": "/b", "areas": ["hospice"]}, False, 2),
-        ({"raw_dir": "/b", "areas": ["hospice"]}, True, 0),
+        (None, 0),
+        ({"raw_dir": "/a", "areas": ["clinic"]}, 0),
+        ({"raw_dir": "/b", "areas": ["clinic"]}, 1),
+        ({"raw_dir": "/a", "areas": ["clinic", "hospice"]}, 1),
+        ({"raw_dir": "/b", "areas": ["hospice"]}, 2),
     ],
 )
-def test_other_directory_or_fewer_areas_need_a_full_refresh(state, full_refresh, problems):
-    found = check_state(state, "/a", ["clinic"], full_refresh)
+def test_other_directory_or_fewer_areas_need_another_warehouse(state, problems):
+    found = check_state(state, "/a", ["clinic"])
     assert len(found) == problems
-    assert all("--full-refresh" in problem for problem in found)
+    assert all("wardhouse reset" in problem for problem in found)
 
 
 def test_landing_names_all_that_is_wrong_in_one_message(tmp_path):
@@ -615,7 +614,7 @@ def test_other_name_of_the_same_directory_is_taken_and_remembered(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     state = {"raw_dir": str(tmp_path / "monday"), "areas": ["clinic"]}
     answer = land(request(Path("monday/../current/"), state=state))
-    assert (answer["raw_dir"], answer["is_other_directory"]) == (str(tmp_path / "current"), False)
+    assert answer["raw_dir"] == str(tmp_path / "current")
 
 
 @pytest.mark.parametrize(

@@ -39,15 +39,17 @@ def project(tmp_path):
 def rule(project, **changed) -> str:
     """Sum up what decides about the visits."""
     model = {
+        "model": "base_clinic__visits",
         "area": "clinic",
         "feed": "visits",
         "code": "select {{ parse_day('day') }}, {{ var('policy') }}",
         "macros": ["parse_day", "load"],
-        "seeds": ["abc"],
     }
     variables = changed.pop("vars", {})
     request = {"project_dir": str(project), "vars": variables, "models": [model | changed]}
-    return reading_rules(request)[FEED]
+    feeds, models = reading_rules(request)
+    assert models == {"base_clinic__visits": feeds[FEED]}
+    return feeds[FEED]
 
 
 @pytest.mark.parametrize(
@@ -79,14 +81,13 @@ def test_a_change_of_what_is_not_called_is_no_change(project):
     assert rule(project, vars={"top_n": 7}) == before
 
 
-def test_code_seeds_and_the_commands_variables_count(project, tmp_path_factory):
+def test_code_and_the_commands_variables_count(project, tmp_path_factory):
     changed = (
         {"code": "select 1"},
-        {"seeds": ["abd"]},
         {"vars": {"last_day": 8}},
         {"vars": {"policy": "reject"}},
     )
-    assert len({rule(project), *(rule(project, **each) for each in changed)}) == 5
+    assert len({rule(project), *(rule(project, **each) for each in changed)}) == 4
     # Where the project lies does not.
     moved = tmp_path_factory.mktemp("moved") / "project"
     shutil.copytree(project, moved)
