@@ -44,9 +44,17 @@ def database() -> Path:
     Raises
     ------
     SettingError
-        Where the folder that shall hold it does not exist.
+        Where it is no file, or the folder that shall hold it does not exist.
     """
-    path = Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb"))
+    named = os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb")
+    path = Path(named)
+    if named.startswith(":memory:"):
+        raise SettingError(
+            f"WARDHOUSE_DB is '{named}', which is gone when the build ends, history included: "
+            "name a file"
+        )
+    if not named or path.is_dir():
+        raise SettingError(f"WARDHOUSE_DB is '{named}', which is no file: name one to create")
     if not path.parent.is_dir():
         raise SettingError(
             f"the folder of WARDHOUSE_DB, {path.parent}, does not exist: create it, or name another"
@@ -68,6 +76,11 @@ def raw_directory() -> Path:
             f"WARDHOUSE_RAW_DIR is {path}, which is no directory: name one with a folder per area"
         )
     return path
+
+
+def export_directory() -> Path:
+    """Return where exports go (`WARDHOUSE_EXPORT_DIR`, default `exports`)."""
+    return Path(os.environ.get("WARDHOUSE_EXPORT_DIR", "exports"))
 
 
 def areas(known: list[str] | None = None) -> list[str]:

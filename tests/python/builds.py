@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from wardhouse.warehouse import open_to_read
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "seeds" / "sample"
@@ -37,12 +38,12 @@ class Outcome:
 
     def query(self, sql: str) -> list[tuple]:
         """Ask the warehouse that the command left."""
-        with duckdb.connect(str(self.database), read_only=True) as connection:
+        with open_to_read(self.database) as connection:
             return connection.execute(sql).fetchall()
 
     def frame(self, sql: str):
         """Ask the warehouse and get a pandas frame."""
-        with duckdb.connect(str(self.database), read_only=True) as connection:
+        with open_to_read(self.database) as connection:
             return connection.execute(sql).df()
 
 
@@ -101,9 +102,11 @@ class Builder:
         *arguments: str,
         areas: str = "",
         start: Path | None = None,
+        name: str = "wardhouse.duckdb",
+        exports: Path | None = None,
     ) -> Outcome:
-        """Run a command, by default a whole build."""
-        database, exports = place / "wardhouse.duckdb", place / "exports"
+        """Run a command, by default a whole build, on a database of a name."""
+        database, exports = place / name, exports or place / "exports"
         start = start or self.seeds
         if start and arguments[:1] == ("build",) and "--full-refresh" not in arguments:
             if not database.exists():

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from wardhouse.private_files import create_private, create_private_directory, write_private
+from wardhouse.warehouse import open_to_read
 
 COLUMNS = ("area", "alert_type", "severity", "message", "metric", "value", "threshold", "as_of")
 SEVERITIES = ("HIGH", "MEDIUM", "LOW")
@@ -135,7 +136,7 @@ def read_alerts(database: Path) -> list[Alert]:
             list_position({list(SEVERITIES)}, severity), area, alert_type, metric
     """  # noqa: S608 - names from this module
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with open_to_read(database) as connection:
             return [Alert(*row) for row in connection.execute(query).fetchall()]
     except duckdb.CatalogException as error:
         raise AlertError(f"{database} holds no alerts: run `dbt build` first") from error

@@ -14,7 +14,9 @@ FLOORS = (
     {"bench"},
     {"publish", "quality", "areas"},
     {"landing", "streaming", "synthetic", "ml"},
-    {"dbt_plugin", "private_files"},
+    {"dbt_plugin"},
+    {"warehouse", "exports"},
+    {"private_files"},
     {"settings"},
     {"project"},
 )
