@@ -62,7 +62,8 @@ def _export(step: str, target: str) -> str:
 class Plugin(BasePlugin):
     """Opens the warehouse's file, and adds the functions that SQL has no word for.
 
-    They are `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_export`. Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
+    They are `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_export`. The plugin's option
+    in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
 
     def initialize(self, plugin_config):

@@ -63,13 +63,13 @@ def environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def invoke(arguments: list[str], manifest=None, project: Path = PROJECT):
-    """Run dbt in this process, and let go of the database file."""
+def invoke(arguments: list[str], manifest=None, project: Path = PROJECT, callbacks=()):
+    """Run dbt in this process, tell its events to callbacks, and let go of the database file."""
     from dbt.cli.main import dbtRunner
     from wardhouse.streaming.build import let_go_of_database
 
     try:
-        return dbtRunner(manifest=manifest).invoke(
+        return dbtRunner(manifest=manifest, callbacks=list(callbacks)).invoke(
             [*arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
         )
     finally:
@@ -104,6 +104,7 @@ class Builder:
         start: Path | None = None,
         name: str = "wardhouse.duckdb",
         exports: Path | None = None,
+        callbacks=(),
     ) -> Outcome:
         """Run a command, by default a whole build, on a database of a name."""
         database, exports = place / name, exports or place / "exports"
@@ -124,7 +125,7 @@ class Builder:
         folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
         with environment(values):
             command = [*UNWRITTEN, *arguments, *folders]
-            result = invoke(command, self.manifest.deepcopy(), self.project)
+            result = invoke(command, self.manifest.deepcopy(), self.project, callbacks)
         messages = [str(result.exception)] if result.exception else []
         statuses = {}
         for node in getattr(result.result, "results", None) or []:
