@@ -49,7 +49,7 @@ def begin_export(target: Path) -> None:
             partial(target, suffix).touch(exist_ok=False)
             partial(target, suffix).unlink()
     except OSError as error:
-        raise ExportError(_message(target, error)) from error
+        raise _refusal(target, error) from error
 
 
 def finish_export(target: Path) -> None:
@@ -67,7 +67,7 @@ def finish_export(target: Path) -> None:
             partial(target, suffix).replace(final(target, suffix))
         _sync(target.parent)
     except OSError as error:
-        raise ExportError(_message(target, error)) from error
+        raise _refusal(target, error) from error
 
 
 def settle_exports(folder: Path) -> None:
@@ -87,8 +87,8 @@ def settle_exports(folder: Path) -> None:
             path.unlink()
 
 
-def _message(target: Path, error: OSError) -> str:
-    return (
+def _refusal(target: Path, error: OSError) -> ExportError:
+    return ExportError(
         f"export {target} cannot be written: {error.strerror or error}; free its disk or permit "
         "its folder, or set WARDHOUSE_EXPORT_DIR to another"
     )

@@ -22,7 +22,7 @@ SECRETS = {
     "WARDHOUSE_ALERT_SMTP_TO": "to@example.org",
     "WARDHOUSE_ALERT_SMTP_USER": "someone",
     "WARDHOUSE_ALERT_SMTP_PASSWORD": f"{MARK}-smtp",
-    "WARDHOUSE_ALERT_WEBHOOK": f"http://127.0.0.1:9/hook/{MARK}-token?key={MARK}",
+    "WARDHOUSE_ALERT_WEBHOOK_URL": f"http://127.0.0.1:9/hook/{MARK}-token?key={MARK}",
     "WARDHOUSE_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
     "WARDHOUSE_KAFKA_SASL_MECHANISM": "PLAIN",
     "WARDHOUSE_KAFKA_SASL_USERNAME": "someone",
@@ -51,7 +51,7 @@ FAULTS = {
     "nested JSON": ("visits.ndjson", f'{NDJSON}\n{{"visit_id": {"[" * 1500}"{MARK}"\n', 1),
     "broken JSON": ("visits.json", f'[{{"visit_id": "{MARK}1", "patient_id": {MARK}', 0),
     "no header": ("visits.csv", f"{RECORD}\n{GOOD}\n", 0),
-    "no text": ("visits.csv", f"{HEADER}\n{GOOD}\n\x00{MARK}\xff\n", 1),
+    "no text": ("visits.csv", f"{HEADER}\n{GOOD}\n\x00{MARK}\xff\n", 0),
 }
 
 
