@@ -3,6 +3,8 @@
 On the project of three models; of one fault each, in processes where a process has to end.
 """
 
+import csv
+import gzip
 import os
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from wardhouse.private_files import keep_private
 from wardhouse.warehouse import open_to_read, spill_folder
 
 N_TABLES = 7
+GIGABYTE = 2**30
 COSTS = "clinic/department_costs"
-HOSTILE = 'it\'s; drop "x" -- {{ 1 / 0 }} {% raw %} ${HOME} [a]* ü'
+HOSTILE = 'it\'s; drop "x" -- {{ nothing() }} {% raw %} ${HOME} [a]* ü'
 NAMES = ["clinic", "temp", 'it\'s "mine" - köln; v2']
 MORE_NAMES = ["core", "system", "main", "memory", "staging", "wardhouse", "select", "csv:a", "2024"]
 
@@ -95,6 +98,100 @@ def test_hostile_paths_are_only_text(clinic, tmp_path, built):
     for suffix in ("csv", "parquet"):
         ours = outcome.exports / f"{COSTS}.{suffix}"
         assert ours.read_bytes() == (built.exports / f"{COSTS}.{suffix}").read_bytes()
+
+
+FILE_NAMES = (
+    "it's; drop table landed_files; --.csv",
+    "{{ nothing() }} {% raw %}.csv",
+    "${HOME} $(id) `id`.csv",
+    "two\nlines.csv",
+    'a "quoted" name.csv',
+    "[a]*?.csv",
+    "  ünïcode .csv",
+)
+
+
+def test_hostile_file_names_are_only_text(clinic, tmp_path):
+    folder = tmp_path / "raw" / "clinic" / "visits"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(FILE_NAMES):
+        (folder / name).write_text(f"{','.join(COLUMNS)}\nV{number},P1,Ward,1,\nV{number}x,\n")
+    outcome = clinic(tmp_path / "raw", tmp_path)
+    assert outcome.success, outcome.message
+    for table in ("staging.base_clinic__visits", "landing.unreadable_records"):
+        found = outcome.query(f"select source_file from {table}")
+        assert sorted(found) == sorted((f"clinic/visits/{name}",) for name in FILE_NAMES)
+    assert outcome.query("select n_visits from clinic.department_costs") == [(len(FILE_NAMES),)]
+
+
+HOSTILE_OPTIONS = (
+    ("decimal_mark", "'); drop table landing.landed_files; --"),
+    ("date_order", "{{ 1 / 0 }}"),
+    ("delimiter", "';"),
+    ("encoding", "latin-1', header = false"),
+    ("column:cost); drop", "x"),
+    ("{{ 1 / 0 }}", "x"),
+)
+
+
+def write_options(raw_dir: Path, *options: tuple[str, str]) -> None:
+    with (raw_dir / "feeds.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("area", "feed", "option", "value"))
+        writer.writerows(("clinic", "visits", *option) for option in options)
+
+
+def test_hostile_options_are_refused_by_their_lines(clinic, tmp_path, capfd):
+    write_options(write_raw(tmp_path / "raw", "1"), *HOSTILE_OPTIONS)
+    outcome = clinic(tmp_path / "raw", tmp_path)
+    assert not outcome.success
+    for line in range(2, len(HOSTILE_OPTIONS) + 2):
+        assert f"feeds.csv line {line}: " in outcome.message
+
+
+def test_hostile_headers_and_aliases_are_only_text(clinic, tmp_path):
+    hostile = 'it\'s; "drop" {{ 1 / 0 }} ${HOME}'
+    raw_dir = write_raw(tmp_path / "raw", "1")
+    with (raw_dir / "clinic" / "visits.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter="'", quoting=csv.QUOTE_ALL)
+        writer.writerow(("visit_id", "patient_id", hostile))
+        writer.writerow(("V1", "P1", hostile))
+    write_options(raw_dir, ("column:department", hostile), ("delimiter", "'"))
+    outcome = clinic(raw_dir, tmp_path)
+    assert outcome.success, outcome.message
+    assert outcome.query("select department from core.fct_visits") == [(hostile,)]
+
+
+def zeros(path: Path) -> None:
+    """Write a gigabyte that takes no place: a hole."""
+    with path.open("wb") as file:
+        file.write(f"{','.join(COLUMNS)}\nV1,P1,".encode())
+        file.truncate(GIGABYTE)
+
+
+def bomb(path: Path) -> None:
+    """Write a megabyte that unpacks to a line of a gigabyte."""
+    with gzip.open(path.with_suffix(".csv.gz"), "wb", compresslevel=1) as file:
+        file.write(f"{','.join(COLUMNS)}\nV1,P1,".encode())
+        for _ in range(GIGABYTE // 2**20):
+            file.write(b"a" * 2**20)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("make", "said"), [(zeros, "a NUL byte"), (bomb, "longer than")])
+def test_bombs_and_holes_are_refused_in_bounded_memory(tmp_path, clinic, make, said):
+    (tmp_path / "raw" / "clinic").mkdir(parents=True)
+    make(tmp_path / "raw" / "clinic" / "visits.csv")
+    command = [sys.executable, "-m", "wardhouse.cli", "inspect", str(tmp_path / "raw")]
+    with (tmp_path / "told").open("w") as told:
+        process = subprocess.Popen(command, cwd=clinic.project, stdout=told, stderr=told)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    text = (tmp_path / "told").read_text()
+    assert process.returncode == 1, text
+    assert said in text
+    assert "Traceback" not in text
+    assert usage.ru_maxrss < 500 * 1024  # kilobytes
 
 
 # Exports ------------------------------------------------------------------------------------------
