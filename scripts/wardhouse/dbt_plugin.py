@@ -118,4 +118,10 @@ class Plugin(BasePlugin):
         settle_exports(export_directory())
 
     def _database(self) -> Path:
-        return Path(next(each.path for each in self.creds.attach if each.alias == NAME))
+        for attached in self.creds.attach or ():
+            if attached.alias == NAME:
+                return Path(attached.path)
+        raise DbtRuntimeError(
+            f"profiles.yml attaches no database as {NAME}: take path, database, attach and "
+            "search_path from the project's own profiles.yml"
+        )

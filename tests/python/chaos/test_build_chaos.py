@@ -35,8 +35,10 @@ def killed(build, fatal: int) -> None:
     """Build in a process of its own, which is killed before a statement."""
     child = os.fork()
     if not child:
-        build(callbacks=[Statements(fatal)])
-        os._exit(0)
+        try:
+            build(callbacks=[Statements(fatal)])
+        finally:
+            os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status), f"the build ended before statement {fatal}"
     assert os.WTERMSIG(status) == signal.SIGKILL

@@ -123,6 +123,10 @@ def test_builds_leave_no_trace(project, tmp_path, fault, command):
     assert (ended.code == 0) == is_read, ended.told
     assert str(project / "logs" / "dbt.log") in ended.left
     assert_no_trace(ended)
+    written = [project / "logs" / "dbt.log", project / "target" / "run_results.json"]
+    modes = [path.stat().st_mode & 0o777 for path in written if path.exists()]
+    assert modes == [0o600] * len(modes)
+    assert len(modes) == 2 or not is_read
 
 
 @pytest.mark.system

@@ -6,11 +6,13 @@ On the project of three models; of one fault each, in processes where a process 
 import csv
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from builds import Builder, Outcome, parse
 from contents import assert_same
 from small_disk import resize, small_disk
@@ -98,6 +100,24 @@ def test_hostile_paths_are_only_text(clinic, tmp_path, built):
     for suffix in ("csv", "parquet"):
         ours = outcome.exports / f"{COSTS}.{suffix}"
         assert ours.read_bytes() == (built.exports / f"{COSTS}.{suffix}").read_bytes()
+
+
+@pytest.mark.system
+def test_profile_of_an_earlier_version_says_what_it_lacks(clinic, raw, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(clinic.project, project, symlinks=True)
+    profile = yaml.safe_load((project / "profiles.yml").read_text())
+    output = profile["wardhouse"]["outputs"]["dev"]
+    for name in ("database", "attach"):
+        del output[name]
+    output["path"] = "{{ env_var('WARDHOUSE_DB') }}"
+    del output["settings"]["search_path"]
+    profile["wardhouse"]["outputs"] = {"dev": output}
+    (project / "profiles.yml").unlink()
+    (project / "profiles.yml").write_text(yaml.safe_dump(profile))
+    outcome = Builder(parse(tmp_path, project), project=project)(raw, tmp_path)
+    assert not outcome.success
+    assert "profiles.yml attaches no database as wardhouse: take path" in outcome.message
 
 
 FILE_NAMES = (
