@@ -1,25 +1,38 @@
 {#
-    Writes the model as CSV and Parquet below the export directory. Each file gets a temporary name
-    and is renamed when it is whole. The CSV is made from the Parquet, so the model is read once, and
-    a value that a dictionary holds once is written as text once. A run that reads less than all
-    writes nothing. What is written is remembered, so that `wardhouse reset` can delete it.
+    Writes the model as CSV and Parquet below the export directory. Both get temporary names, and
+    take their own together when both are whole. The CSV is made from the Parquet, so the model is
+    read once, and a value that a dictionary holds once is written as text once. A run that reads
+    less than all writes nothing. What is written is remembered, so that `wardhouse reset` can
+    delete it.
 #}
 {% macro export_to(path) %}
     {% if execute and reads_all() %}
-    {% set target_path = in_project(env_var('WARDHOUSE_EXPORT_DIR', 'exports')) ~ '/' ~ path %}
-    {% set folder = target_path.rsplit('/', 1)[0] %}
-    select wardhouse_make_folder({{ sql_text(folder) }});
-    copy (select * from {{ this }}) to {{ sql_text(target_path ~ '.parquet') }}
-    (
-        format parquet, compression zstd, compression_level 1, dictionary_size_limit 10000,
-        use_tmp_file true
-    );
-    copy (select columns(*)::varchar from read_parquet({{ sql_text(target_path ~ '.parquet') }}))
-    to {{ sql_text(target_path ~ '.csv') }} (format csv, header true, use_tmp_file true);
-    insert into landing.exports
-    select unnest([{{ sql_text(target_path ~ '.parquet') }}, {{ sql_text(target_path ~ '.csv') }}]) as path
-    except
-    select path from landing.exports
+        {% set target_path = in_project(env_var('WARDHOUSE_EXPORT_DIR', 'exports')) ~ '/' ~ path %}
+        {% set folder, name = target_path.rsplit('/', 1) %}
+        {% set partial = folder ~ '/.' ~ name %}
+        {% do export_step('begin', target_path) %}
+        {% call statement('export', auto_begin=false) %}
+            copy (select * from {{ this }}) to {{ sql_text(partial ~ '.parquet.partial') }}
+            (
+                format parquet, compression zstd, compression_level 1,
+                dictionary_size_limit 10000, use_tmp_file false
+            );
+            copy (
+                select columns(*)::varchar
+                from read_parquet({{ sql_text(file_pattern(partial ~ '.parquet.partial')) }})
+            )
+            to {{ sql_text(partial ~ '.csv.partial') }}
+            (format csv, header true, use_tmp_file false)
+        {% endcall %}
+        {% do export_step('finish', target_path) %}
+        {% call statement('remember_export', auto_begin=false) %}
+            insert into landing.exports
+            select unnest([
+                {{ sql_text(target_path ~ '.parquet') }}, {{ sql_text(target_path ~ '.csv') }}
+            ]) as path
+            except
+            select path from landing.exports
+        {% endcall %}
     {% endif %}
 {% endmacro %}
 
@@ -27,4 +40,21 @@
 {# A path that is not absolute begins in the project's folder, wherever dbt was started. #}
 {% macro in_project(path) %}
     {{ return(path if path.startswith('/') else invocation_args_dict.project_dir ~ '/' ~ path) }}
+{% endmacro %}
+
+
+{# Looks whether both files can be written, or lets them take their names. #}
+{% macro export_step(step, target_path) %}
+    {% set error = run_query(
+        'select wardhouse_export(' ~ sql_text(step) ~ ', ' ~ sql_text(target_path) ~ ')'
+    ).rows[0][0] %}
+    {% if error %}
+        {{ exceptions.raise_compiler_error(error) }}
+    {% endif %}
+{% endmacro %}
+
+
+{# A path as DuckDB reads it: one file, whatever stands in the names of its folders. #}
+{% macro file_pattern(path) %}
+    {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
 {% endmacro %}

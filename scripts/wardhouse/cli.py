@@ -48,8 +48,15 @@ app = typer.Typer(name="wardhouse", cls=_Commands, no_args_is_help=True, **PLAIN
 
 
 @app.callback()
-def wardhouse() -> None:
+def wardhouse(context: typer.Context) -> None:
     """Companion of the dbt project: look before a build, build, see what was refused, make data."""
+    from wardhouse.private_files import FileModeError, keep_private
+
+    try:
+        keep_private()
+    except FileModeError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(3 if context.invoked_subcommand == "alerts" else 2) from error
 
 
 if __name__ == "__main__":

@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
+
+from wardhouse.exports import settle_exports
+from wardhouse.settings import export_directory, in_project
+from wardhouse.warehouse import NAME, HeldError, open_to_write, spill_folder
 
 
 def _land(request: str, landed: str, surveyed: str) -> str:
@@ -43,58 +48,60 @@ def _changed_files(raw_dir: str, scanned: str) -> str:
     )
 
 
-def _make_folder(path: str) -> str:
-    Path(path).mkdir(parents=True, exist_ok=True)
-    return path
+def _export(step: str, target: str) -> str:
+    """Begin or finish an export; return why it cannot be, or nothing."""
+    from wardhouse.exports import ExportError, begin_export, finish_export
+
+    try:
+        {"begin": begin_export, "finish": finish_export}[step](Path(target))
+    except ExportError as error:
+        return str(error)
+    return ""
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_make_folder`.
+    """Opens the warehouse's file, and adds the functions that SQL has no word for.
 
-    Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
+    They are `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_export`. The plugin's option
+    in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
 
     def initialize(self, plugin_config):
-        """Refuse to open a database with wrong or missing settings, in one line.
+        """Refuse to open a database with wrong or missing settings; let dbt's files be private.
 
         Parameters
         ----------
         plugin_config
             The plugin's options in profiles.yml.
         """
-        from dbt.flags import get_flags
+        from wardhouse.private_files import keep_private, restrict
+        from wardhouse.settings import SettingError, check_connection
 
-        from wardhouse.settings import SettingError, check_connection, in_project
-
-        project_dir = Path(get_flags().PROJECT_DIR)
+        flags = get_flags()
+        self._project_dir = Path(flags.PROJECT_DIR)
         try:
-            check_connection(plugin_config.get("is_production", False), project_dir)
+            check_connection(plugin_config.get("is_production", False), self._project_dir)
+            keep_private()
         except SettingError as error:
             raise DbtRuntimeError(str(error)) from error
-        # dbt leaves a path to the folder that it was started in.
-        self.creds.path = str(in_project(Path(self.creds.path), project_dir))
-        self._opened = None
+        # dbt wrote to the one before there was a connection, and keeps the mode of the other.
+        restrict(Path(flags.LOG_PATH or "logs", "dbt.log"))
+        restrict(Path(flags.TARGET_PATH or "target", "run_results.json"))
 
     def update_connection_config(self, creds, config):
-        """Open the database first, to say in one line who holds it where it cannot be opened.
+        """Spill beside the warehouse's file.
 
         Parameters
         ----------
         creds
-            The target of profiles.yml.
+            The target's settings.
         config
-            The settings with which dbt-duckdb opens the database right after this. With the same
-            ones DuckDB opens a file once.
+            What DuckDB is opened with.
         """
-        from wardhouse.database import HeldError, open_database
-
-        try:
-            self._opened = open_database(Path(creds.path), config=config)
-        except HeldError as error:
-            raise DbtRuntimeError(str(error)) from error
+        config["temp_directory"] = str(spill_folder(self._database()))
 
     def configure_connection(self, conn):
-        """Add the functions to a new connection.
+        """Add the functions to a new connection, and attach the warehouse's file.
 
         Parameters
         ----------
@@ -104,8 +111,21 @@ class Plugin(BasePlugin):
         for name, function, n_arguments in (
             ("wardhouse_land", _land, 3),
             ("wardhouse_changed_files", _changed_files, 2),
-            ("wardhouse_make_folder", _make_folder, 1),
+            ("wardhouse_export", _export, 2),
         ):
             types = ["VARCHAR"] * n_arguments
             conn.create_function(name, function, types, "VARCHAR", side_effects=True)
-        self._opened.close()
+        try:
+            open_to_write(conn, self._database())
+        except HeldError as error:
+            raise DbtRuntimeError(str(error)) from error
+        settle_exports(export_directory(self._project_dir))
+
+    def _database(self) -> Path:
+        for attached in self.creds.attach or ():
+            if attached.alias == NAME:
+                return in_project(Path(attached.path), self._project_dir)
+        raise DbtRuntimeError(
+            f"profiles.yml attaches no database as {NAME}: take path, database, attach and "
+            "search_path from the project's own profiles.yml"
+        )

@@ -4,13 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wardhouse.settings import environment
+from wardhouse.settings import SettingError, environment
 
 VARIABLE = "WARDHOUSE_FILE_MODE"
 MODES = (0o600, 0o640, 0o660)
 
 
-class FileModeError(ValueError):
+class FileModeError(SettingError):
     """`WARDHOUSE_FILE_MODE` is no mode that keeps files private."""
 
 
@@ -33,6 +33,32 @@ def file_mode(variables: Mapping[str, str] | None = None) -> int:
         ) from None
 
 
+def directory_mode(mode: int) -> int:
+    """Return the mode of a directory of files of a mode: who may read them may enter it."""
+    return mode | (mode & 0o444) >> 2
+
+
+def keep_private() -> None:
+    """Let whatever this process creates from now on, by any library, be of that mode at most.
+
+    Raises
+    ------
+    FileModeError
+        When `WARDHOUSE_FILE_MODE` is no mode that keeps files private.
+    """
+    os.umask(0o777 & ~directory_mode(file_mode()))
+
+
+def restrict(path: Path) -> None:
+    """Give a file that is there already that mode, where it is this user's to give."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    if os.geteuid() in (0, found.st_uid):
+        path.chmod(file_mode())
+
+
 def create_private(path: Path) -> None:
     """Create an empty file of that mode, whatever the umask; an existing one is left alone."""
     mode = file_mode()
@@ -52,7 +78,7 @@ def create_private_directory(path: Path) -> None:
     missing = [place for place in (path, *path.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
-        place.chmod(mode | (mode & 0o444) >> 2)
+        place.chmod(directory_mode(mode))
 
 
 def write_private(path: Path, text: str) -> None:

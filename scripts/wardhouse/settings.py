@@ -54,9 +54,17 @@ def database(project_dir: Path | None = None) -> Path:
     Raises
     ------
     SettingError
-        Where the folder that shall hold it does not exist.
+        Where it is no file, or the folder that shall hold it does not exist.
     """
-    path = in_project(Path(os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb")), project_dir)
+    named = os.environ.get("WARDHOUSE_DB", "wardhouse.duckdb")
+    if named.startswith(":memory:"):
+        raise SettingError(
+            f"WARDHOUSE_DB is '{named}', which is gone when the build ends, history included: "
+            "name a file"
+        )
+    path = in_project(Path(named), project_dir)
+    if not named or path.is_dir():
+        raise SettingError(f"WARDHOUSE_DB is '{named}', which is no file: name one to create")
     if not path.parent.is_dir():
         raise SettingError(
             f"the folder of WARDHOUSE_DB, {path.parent}, does not exist: create it, or name another"
@@ -83,6 +91,17 @@ def raw_directory(project_dir: Path | None = None) -> Path:
             f"WARDHOUSE_RAW_DIR is {path}, which is no directory: name one with a folder per area"
         )
     return path
+
+
+def export_directory(project_dir: Path | None = None) -> Path:
+    """Return where exports go (`WARDHOUSE_EXPORT_DIR`, default `exports`).
+
+    Parameters
+    ----------
+    project_dir
+        The project in which a relative path begins, where that is not the one found.
+    """
+    return in_project(Path(os.environ.get("WARDHOUSE_EXPORT_DIR", "exports")), project_dir)
 
 
 def areas(known: list[str] | None = None) -> list[str]:

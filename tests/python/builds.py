@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from wardhouse.warehouse import open_to_read
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "seeds" / "sample"
@@ -37,12 +38,12 @@ class Outcome:
 
     def query(self, sql: str) -> list[tuple]:
         """Ask the warehouse that the command left."""
-        with duckdb.connect(str(self.database), read_only=True) as connection:
+        with open_to_read(self.database) as connection:
             return connection.execute(sql).fetchall()
 
     def frame(self, sql: str):
         """Ask the warehouse and get a pandas frame."""
-        with duckdb.connect(str(self.database), read_only=True) as connection:
+        with open_to_read(self.database) as connection:
             return connection.execute(sql).df()
 
 
@@ -62,13 +63,13 @@ def environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def invoke(arguments: list[str], manifest=None, project: Path = PROJECT):
-    """Run dbt in this process, and let go of the database file."""
+def invoke(arguments: list[str], manifest=None, project: Path = PROJECT, callbacks=()):
+    """Run dbt in this process, tell its events to callbacks, and let go of the database file."""
     from dbt.cli.main import dbtRunner
     from wardhouse.streaming.build import let_go_of_database
 
     try:
-        return dbtRunner(manifest=manifest).invoke(
+        return dbtRunner(manifest=manifest, callbacks=list(callbacks)).invoke(
             [*arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
         )
     finally:
@@ -101,9 +102,12 @@ class Builder:
         *arguments: str,
         areas: str = "",
         start: Path | None = None,
+        name: str = "wardhouse.duckdb",
+        exports: Path | None = None,
+        callbacks=(),
     ) -> Outcome:
-        """Run a command, by default a whole build."""
-        database, exports = place / "wardhouse.duckdb", place / "exports"
+        """Run a command, by default a whole build, on a database of a name."""
+        database, exports = place / name, exports or place / "exports"
         start = start or self.seeds
         if start and arguments[:1] == ("build",) and "--full-refresh" not in arguments:
             if not database.exists():
@@ -121,7 +125,7 @@ class Builder:
         folders = ["--target-path", str(place / "target"), "--log-path", str(place / "logs")]
         with environment(values):
             command = [*UNWRITTEN, *arguments, *folders]
-            result = invoke(command, self.manifest.deepcopy(), self.project)
+            result = invoke(command, self.manifest.deepcopy(), self.project, callbacks)
         messages = [str(result.exception)] if result.exception else []
         statuses = {}
         for node in getattr(result.result, "results", None) or []:

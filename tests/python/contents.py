@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import duckdb
+from wardhouse.warehouse import open_to_read
 
 # What tells of the run and not of the data: clocks, run ids, and what snapshots take from clocks.
 RUN_COLUMNS = re.compile(r"fitted_at|landed_at|run_id|dbt_.*|valid_from|valid_to")
@@ -22,7 +22,7 @@ OF_DATA = re.compile(
 def contents(database: Path) -> dict[str, dict[str, int]]:
     """Give every relation's rows as texts with their number, without columns that tell of a run."""
     found = {}
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_to_read(database) as connection:
         columns = connection.execute(
             "select table_schema || '.' || table_name, column_name from information_schema.columns "
             "where table_catalog = current_database() and table_schema not like 'raw_%' "

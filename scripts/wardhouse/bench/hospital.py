@@ -18,6 +18,7 @@ from pathlib import Path
 from wardhouse.areas.declared import load
 from wardhouse.bench.measure import Answer, ContenderError, Measurement, run_measured
 from wardhouse.project import PACKAGES as PACKAGES_FOLDER
+from wardhouse.warehouse import open_to_read
 
 SCRIPTS = Path(__file__).with_name("contenders")
 LAB_MAX_TREATMENTS = 1_000_000
@@ -87,9 +88,7 @@ def _with_answer(found: Measurement, answer: Answer) -> Measurement:
 
 def read_answer(database: Path) -> Answer:
     """Ask a warehouse what the scripts write into `answer.json`."""
-    import duckdb
-
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_to_read(database) as connection:
         accepted, n_vip, n_patients, top = connection.execute("""
             select
                 (select count(*) from core.fct_treatments),

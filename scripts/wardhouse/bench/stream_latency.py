@@ -17,6 +17,7 @@ from wardhouse.bench.measure import ContenderError
 from wardhouse.bench.stream_place import FEED, Place, StreamBench
 from wardhouse.bench.stream_rate import _new_topic
 from wardhouse.settings import child_environment
+from wardhouse.warehouse import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,9 +167,7 @@ def read_latency(database: Path, began: float, until: float, built: list[float])
     ContenderError
         If an accepted event is not in the star, or none happened while it was watched.
     """
-    import duckdb
-
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_to_read(database) as connection:
         [n_missing] = connection.execute("""
             select count(*)
             from staging.base_patient_flow__patient_events as events

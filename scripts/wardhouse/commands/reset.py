@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +37,7 @@ def reset_command(
     from rich.console import Console
     from rich.markup import escape
 
-    from wardhouse.database import open_database
+    from wardhouse.warehouse import NAME, open_to_write
 
     console = Console(highlight=False)
 
@@ -51,7 +50,9 @@ def reset_command(
         if not path.is_file():
             fail(f"there is no warehouse at {path} (WARDHOUSE_DB): nothing to delete")
         # Held until it is deleted, so that no build begins in between.
-        with closing(open_database(path)) as connection:
+        with duckdb.connect() as connection:
+            open_to_write(connection, path)
+            connection.execute(f"use {NAME}")
             lines, files = what_goes(connection, path)
             for line in lines:
                 console.print(escape(line), soft_wrap=True)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from wardhouse.private_files import create_private, create_private_directory, write_private
+from wardhouse.warehouse import HeldError, open_to_read
 
 COLUMNS = ("area", "alert_type", "severity", "message", "metric", "value", "threshold", "as_of")
 SEVERITIES = ("HIGH", "MEDIUM", "LOW")
@@ -126,8 +127,6 @@ def read_alerts(database: Path) -> list[Alert]:
     """
     import duckdb
 
-    from wardhouse.database import HeldError, open_database
-
     if not database.is_file():
         raise AlertError(f"no warehouse at {database} (WARDHOUSE_DB): run `dbt build` first")
     query = f"""
@@ -137,7 +136,7 @@ def read_alerts(database: Path) -> list[Alert]:
             list_position({list(SEVERITIES)}, severity), area, alert_type, metric
     """  # noqa: S608 - names from this module
     try:
-        with open_database(database, read_only=True) as connection:
+        with open_to_read(database) as connection:
             return [Alert(*row) for row in connection.execute(query).fetchall()]
     except duckdb.CatalogException as error:
         raise AlertError(f"{database} holds no alerts: run `dbt build` first") from error

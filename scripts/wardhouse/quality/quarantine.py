@@ -5,7 +5,7 @@ from pathlib import Path
 
 import duckdb
 
-from wardhouse.database import open_database
+from wardhouse.warehouse import open_to_read
 
 
 def read_quarantine(
@@ -47,7 +47,7 @@ def read_quarantine(
 def _read_quarantine(
     database: Path, values: dict[str, str | None], limit: int, out: Path | None
 ) -> tuple[list[tuple], list[tuple]]:
-    with open_database(database, read_only=True) as connection:
+    with open_to_read(database) as connection:
         chosen = "where area = coalesce($area, area) and feed = coalesce($feed, feed)"
         counts = connection.execute(
             f"select area, feed, reason, count(*) as n from quality.quarantine {chosen} "

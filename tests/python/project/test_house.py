@@ -14,8 +14,10 @@ FLOORS = (
     {"bench"},
     {"publish", "quality", "areas"},
     {"landing", "streaming", "synthetic", "ml"},
-    {"dbt_plugin", "private_files"},
-    {"database", "settings"},
+    {"dbt_plugin"},
+    {"warehouse", "exports"},
+    {"private_files"},
+    {"settings"},
     {"project"},
 )
 # dbt's own way into the landing.

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from builds import PROJECT, SAMPLE
 from confluent_kafka import Producer, TopicPartition
+from small_disk import resize, small_disk
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.streaming.batches import (
@@ -373,6 +375,50 @@ def test_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, folder, mon
     assert list(folder.iterdir()) == [folder / ".compaction.lock"] or not list(folder.iterdir())
     drain(DirectorySource(tmp_path / "in"), folder)
     assert positions(folder) == ["a.ndjson@0", "a.ndjson@2"]
+
+
+@pytest.mark.system
+def test_disk_that_fills_up_loses_nothing(tmp_path):
+    """Stopped in the middle, and once there is room every line lands once."""
+    source = tmp_path / "in"
+    source.mkdir()
+    lines = [f"{number:06} {hashlib.sha256(bytes(number)).hexdigest()}" for number in range(5000)]
+    (source / "a.ndjson").write_text("\n".join(lines) + "\n")
+    with small_disk(tmp_path / "disk", "128k") as raw_dir:
+        places = ("--directory", str(source), "--raw-dir", str(raw_dir), "--max-messages", "200")
+        arguments = ["ingest", "--feed", FEED, *places, "--until-end", "--no-compact"]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 1, result.output
+        assert "cannot write into" in result.output
+        assert "No space left on device" in result.output
+        landed = list(read_landed(feed_folder(raw_dir, FEED)))
+        assert 0 < len(landed) < len(lines)
+        resize(raw_dir, "10m")
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+        found = read_landed(feed_folder(raw_dir, FEED))
+        assert [text for _, text in found] == lines
+        assert {path.name for path in raw_dir.rglob(".*")} <= {".compaction.lock"}
+
+
+@pytest.mark.system
+def test_folder_deleted_under_a_running_ingest_is_said_or_filled_again(tmp_path, folder):
+    """What was landed and deleted is gone with its folder; the next start reads it again."""
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.ndjson").write_text("1\n2\n")
+    options = ("--feed", FEED, "--directory", str(source), "--raw-dir", str(tmp_path / "raw"))
+    with command("ingest", *options, "--max-seconds", "0.1") as process:
+        wait_for(lambda: list(folder.glob("*.parquet")))
+        shutil.rmtree(folder)
+        with (source / "a.ndjson").open("a") as file:
+            file.write("3\n")
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 1, out
+    assert "cannot write into" in out
+    assert "Traceback" not in out
+    drain(DirectorySource(source), folder)
+    assert [text for _, text in read_landed(folder)] == ["1", "2", "3"]
 
 
 # A directory

@@ -1,0 +1,96 @@
+"""The warehouse's DuckDB file: how it is opened, by builds to write and by commands to read.
+
+It is attached to a DuckDB in memory, and always under the same name. Opened directly, a file is
+called after itself: of `hospital.duckdb` DuckDB would not know whether `hospital.top_doctors` is
+a table in the schema or a schema in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+NAME = "wardhouse"
+HOLDER = re.compile(r"lock is held in (.*?) \(PID (\d+)\)")
+
+
+class HeldError(OSError):
+    """Another process has the database open; its text is cause and cure in one line."""
+
+
+def spill_folder(database: Path) -> Path:
+    """Return where DuckDB puts what does not fit into memory: beside the file."""
+    return Path(f"{database.absolute()}.tmp")
+
+
+def open_to_write(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
+    """Attach the file, created private, and remove what a process that was killed has spilled.
+
+    Parameters
+    ----------
+    connection
+        A connection to a DuckDB in memory.
+    database
+        The file. Whoever writes it has it alone, so what lies in its spill folder is nobody's.
+
+    Raises
+    ------
+    HeldError
+        When another process has the file open. Other errors are DuckDB's own.
+    """
+    from wardhouse.private_files import keep_private, restrict
+
+    keep_private()
+    _attach(connection, database, "")
+    for path in (database, Path(f"{database}.wal")):
+        restrict(path)
+    _clear(spill_folder(database))
+
+
+@contextmanager
+def open_to_read(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection to the file that cannot write it, and close it.
+
+    Raises
+    ------
+    HeldError
+        When a build has the file open. Other errors are DuckDB's own.
+    """
+    import duckdb
+
+    with duckdb.connect(config={"temp_directory": str(spill_folder(database))}) as connection:
+        _attach(connection, database, " (read_only)")
+        connection.execute(f"use {NAME}")
+        yield connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, database: Path, options: str) -> None:
+    # By its whole path: what stands before a colon would be taken for an extension of DuckDB.
+    import duckdb
+
+    path = str(database.absolute()).replace("'", "''")
+    try:
+        connection.execute(f"attach '{path}' as {NAME}{options}")
+    except duckdb.IOException as error:
+        holder = HOLDER.search(str(error))
+        if holder is None and "Could not set lock" not in str(error):
+            raise
+        who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+        raise HeldError(
+            f"{database} is in use by {who}: wait until it ends, or end it, and try again"
+        ) from error
+
+
+def _clear(folder: Path) -> None:
+    left = list(folder.glob("duckdb_temp_*")) if folder.is_dir() else []
+    for path in left:
+        path.unlink()
+    if left and not any(folder.iterdir()):
+        folder.rmdir()
