@@ -43,13 +43,19 @@ def _changed_files(raw_dir: str, scanned: str) -> str:
     )
 
 
+def _advise(raw_dir: str, project_dir: str, area: str, feed: str) -> str:
+    from wardhouse.landing.inspection.report import advice
+
+    return advice(Path(raw_dir), Path(project_dir), area, feed)
+
+
 def _make_folder(path: str) -> str:
     Path(path).mkdir(parents=True, exist_ok=True)
     return path
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_make_folder`.
+    """Registers `wardhouse_land`, `wardhouse_changed_files`, `_advise` and `_make_folder`.
 
     Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
@@ -80,6 +86,7 @@ class Plugin(BasePlugin):
         for name, function, n_arguments in (
             ("wardhouse_land", _land, 3),
             ("wardhouse_changed_files", _changed_files, 2),
+            ("wardhouse_advise", _advise, 4),
             ("wardhouse_make_folder", _make_folder, 1),
         ):
             types = ["VARCHAR"] * n_arguments

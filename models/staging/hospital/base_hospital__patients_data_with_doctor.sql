@@ -31,8 +31,8 @@ validated as (
         coalesce(known_treatment_cost, 0)::decimal(18, 2) as treatment_cost_amount,
         coalesce(known_room_cost, 0)::decimal(18, 2) as room_cost_amount,
         {% call repairs() -%}
-        case when known_treatment_cost is null then 'treatment_cost:imputed_zero' end,
-        case when known_room_cost is null then 'room_cost:imputed_zero' end,
+        {{ taken_as_zero('known_treatment_cost', 'treatment_cost') }},
+        {{ taken_as_zero('known_room_cost', 'room_cost') }},
         {{ unread('treatment_date') }}
         {%- endcall %} as repairs,
         case
