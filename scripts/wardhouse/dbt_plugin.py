@@ -55,7 +55,7 @@ def _make_folder(path: str) -> str:
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land`, `wardhouse_changed_files`, `_advise` and `_make_folder`.
+    """Registers the functions whose names begin with `wardhouse_`.
 
     Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """

@@ -124,7 +124,9 @@ def advice(raw_dir: Path, project_dir: Path, area: str, name: str) -> str:
     str
         Sentences, with the lines for `feeds.csv` where some would help.
     """
-    [feed] = [each for each in declared_feeds(project_dir) if (each.area, each.name) == (area, name)]
+    [feed] = [
+        each for each in declared_feeds(project_dir) if (each.area, each.name) == (area, name)
+    ]
     options, _ = read_options(raw_dir, [feed])
     plan = plan_feed(raw_dir, feed, options.get((area, name), {}))
     report = _report(raw_dir, plan, BaseModels(project_dir), 0)
