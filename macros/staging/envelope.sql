@@ -78,6 +78,15 @@
 {%- endmacro %}
 
 
+{# Whether a number is beyond what a variable allows, also one too large for the type it is read as. #}
+{% macro is_implausible(number, text, highest) -%}
+    case
+        when {{ number }} is not null then abs({{ number }}) > {{ var(highest) }}
+        else coalesce(try_cast({{ text }} as double) between {{ var(highest) }} and 1e300, false)
+    end
+{%- endmacro %}
+
+
 {# Joins a seed of spellings under its own name. #}
 {% macro known_by_spelling(column, seed) -%}
     left join {{ ref(seed) }} as {{ seed }} on {{ spelling(column) }} = {{ seed }}.spelling

@@ -43,6 +43,10 @@ validated as (
             when {{ is_refused_amount('known_treatment_cost', 'raw.treatment_cost') }}
                 then 'negative_treatment_cost'
             when {{ is_refused_amount('known_room_cost', 'raw.room_cost') }} then 'negative_room_cost'
+            {%- for column in ['treatment_cost', 'room_cost'] %}
+            when {{ is_implausible('known_' ~ column, 'raw.' ~ column, 'maximum_amount') }}
+                then 'implausible_{{ column }}'
+            {%- endfor %}
             when {{ refuses_unknown_costs }} and known_treatment_cost is null
                 then 'missing_treatment_cost'
             when {{ refuses_unknown_costs }} and known_room_cost is null then 'missing_room_cost'

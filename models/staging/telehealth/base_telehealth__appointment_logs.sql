@@ -57,6 +57,10 @@ validated as (
             when appointment_status is null then {{ missing_or('unknown', 'status') }}
             when wait_minutes < 0 then 'negative_wait_time_minutes'
             when duration_minutes < 0 then 'negative_duration_minutes'
+            when {{ is_implausible('wait_minutes', 'raw.wait_time_minutes', 'maximum_wait_minutes') }}
+                then 'implausible_wait_time_minutes'
+            when {{ is_implausible('duration_minutes', 'raw.duration_minutes', 'maximum_duration_minutes') }}
+                then 'implausible_duration_minutes'
             when is_completed and wait_minutes is null then 'completed_without_wait_time_minutes'
             when is_completed and duration_minutes is null then 'completed_without_duration_minutes'
         end as rejection_reason
