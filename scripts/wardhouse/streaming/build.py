@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -166,12 +168,15 @@ def at_record(node: Any) -> str:
     """Name file and number of the record that a base model failed at, behind its message."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    from wardhouse.landing.culprit import find_record
+    from wardhouse.streaming.culprit import find_record
 
     if not node.name.startswith("base_") or not getattr(node, "compiled_code", None):
         return ""
-    with closing(DuckDBConnectionManager.env().handle()) as handle:
-        place = find_record(handle.cursor(), node.compiled_code)
+    try:
+        with closing(DuckDBConnectionManager.env().handle()) as handle:
+            place = find_record(handle.cursor(), node.compiled_code)
+    except duckdb.Error:  # of a database that cannot be asked the message says enough
+        return ""
     return f" (at {place})" if place else ""
 
 

@@ -2,7 +2,7 @@
 
 import duckdb
 import pytest
-from wardhouse.landing.culprit import find_record
+from wardhouse.streaming.culprit import find_record
 
 QUERY = "with a as (select * from {}) select source_file, visit_id[2:]::integer as number from a"
 
