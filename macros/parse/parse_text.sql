@@ -9,9 +9,9 @@
 {%- endmacro %}
 
 
-{# In a list of one, so that the number is written once and read once. #}
-{% macro not_below_zero(number) -%}
-    list_filter([{{ number }}], lambda found : found >= 0)[1]
+{# A number from 0 to a highest, else null: in a list of one, so that it is written and read once. #}
+{% macro up_to(highest, number) -%}
+    list_filter([{{ number }}], lambda found : found between 0 and {{ highest }})[1]
 {%- endmacro %}
 
 

@@ -40,6 +40,16 @@
 {%- endmacro %}
 
 
+{# The repair of an amount that is null and taken as zero: blank, or written so that none can read it. #}
+{% macro taken_as_zero(amount, raw_column) -%}
+    case
+        when {{ amount }} is not null then null
+        when {{ is_blank('raw.' ~ raw_column) }} then '{{ raw_column }}:imputed_zero'
+        else '{{ raw_column }}:unread_as_zero'
+    end
+{%- endmacro %}
+
+
 {# Why the reader set a record aside: it is no record, or one that says something twice or with a NUL. #}
 {% macro unreadable_reason() -%}
     case
@@ -65,6 +75,15 @@
 {% macro is_refused_amount(amount, text) -%}
     {{ amount }} < 0
     {%- if var('allow_credit_amounts') %} and not {{ is_credit(text) }}{% endif %}
+{%- endmacro %}
+
+
+{# Whether a number is beyond what a variable allows, also one too large for the type it is read as. #}
+{% macro is_implausible(number, text, highest) -%}
+    case
+        when {{ number }} is not null then abs({{ number }}) > {{ var(highest) }}
+        else coalesce(try_cast({{ text }} as double) between {{ var(highest) }} and 1e300, false)
+    end
 {%- endmacro %}
 
 

@@ -59,11 +59,17 @@ def _export(step: str, target: str) -> str:
     return ""
 
 
+def _advise(raw_dir: str, project_dir: str, area: str, feed: str) -> str:
+    from wardhouse.landing.inspection.report import advice
+
+    return advice(Path(raw_dir), Path(project_dir), area, feed)
+
+
 class Plugin(BasePlugin):
     """Opens the warehouse's file, and adds the functions that SQL has no word for.
 
-    They are `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_export`. The plugin's option
-    in profiles.yml, `is_production`, holds the connection to what target prod needs.
+    Their names begin with `wardhouse_`. The plugin's option in profiles.yml, `is_production`, holds
+    the connection to what target prod needs.
     """
 
     def initialize(self, plugin_config):
@@ -112,6 +118,7 @@ class Plugin(BasePlugin):
             ("wardhouse_land", _land, 3),
             ("wardhouse_changed_files", _changed_files, 2),
             ("wardhouse_export", _export, 2),
+            ("wardhouse_advise", _advise, 4),
         ):
             types = ["VARCHAR"] * n_arguments
             conn.create_function(name, function, types, "VARCHAR", side_effects=True)

@@ -50,7 +50,8 @@ validated as (
         *,
         coalesce(known_cost, 0)::decimal(18, 2) as cost,
         {% call repairs() -%}
-        case when known_cost is null then 'cost:imputed_zero' end
+        {{ taken_as_zero('known_cost', 'cost') }},
+        {{ unread('told_at') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
@@ -94,11 +95,15 @@ from {{ only_changed(ref('fct_visits')) }}
 group by department
 """
 
+META = {column: {"raw_column": column} for column in ("cost", "told_at")}
 PROPERTIES = {
     "models": [
         {
             "name": name,
-            "columns": [{"name": column, "data_type": kind} for column, kind in columns.items()],
+            "columns": [
+                {"name": column, "data_type": kind, "config": {"meta": META.get(column, {})}}
+                for column, kind in columns.items()
+            ],
         }
         for name, columns in {
             BASE: {
@@ -138,7 +143,8 @@ def write_project(place: Path, settings: str) -> Path:
         (place / name).symlink_to(PROJECT / name)
     seeds = place / "seeds" / "reference"
     seeds.mkdir(parents=True)
-    (seeds / "source_systems.csv").symlink_to(PROJECT / "seeds/reference/source_systems.csv")
+    for name in ("source_systems.csv", "intake_thresholds.csv"):
+        (seeds / name).symlink_to(PROJECT / "seeds/reference" / name)
     files = {
         "staging/clinic/_clinic__sources.yml": yaml.safe_dump({"sources": SOURCES}),
         f"staging/clinic/{BASE}.sql": BASE_SQL.replace("SETTINGS", settings),

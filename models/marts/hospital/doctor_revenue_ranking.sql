@@ -16,7 +16,7 @@ feedback as (
 doctor_care as (
     select
         provider_key,
-        sum(revenue_amount)::decimal(18, 2) as revenue_amount,
+        sum(revenue_amount)::decimal(38, 2) as revenue_amount,
         sum(n_treatments)::bigint as n_treatments,
         count(*) as n_patients
     from care
@@ -28,7 +28,7 @@ doctor_figures as (
         doctors.provider_id as doctor_id,
         doctors.provider_name as doctor_name,
         doctors.specialty,
-        coalesce(doctor_care.revenue_amount, 0)::decimal(18, 2) as total_revenue,
+        coalesce(doctor_care.revenue_amount, 0)::decimal(38, 2) as total_revenue,
         {{ round_half_up('feedback.avg_feedback_score', 2) }} as avg_feedback,
         coalesce(doctor_care.n_treatments, 0) as n_treatments,
         coalesce(doctor_care.n_patients, 0) as n_patients,

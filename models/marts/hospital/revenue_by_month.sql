@@ -13,7 +13,7 @@ months as (
         provider_id,
         date_trunc('month', treatment_date)::date as month_start_date,
         count(*) as n_treatments,
-        sum(revenue_amount)::decimal(18, 2) as total_revenue
+        sum(revenue_amount)::decimal(38, 2) as total_revenue
     from treatments
     group by provider_id, month_start_date
 ),

@@ -23,7 +23,7 @@ segments as (
         vip_status,
         feedback_band,
         count(*) as n_patients,
-        sum(total_revenue)::decimal(18, 2) as total_revenue,
+        sum(total_revenue)::decimal(38, 2) as total_revenue,
         sum(n_visits)::bigint as n_visits,
         case when feedback_band <> 'unknown' then avg(avg_feedback) end as avg_feedback
     from banded

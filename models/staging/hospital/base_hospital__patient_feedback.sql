@@ -31,7 +31,7 @@ validated as (
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when patient_id is null then 'missing_patient_id'
-            when feedback_score is null then 'missing_patient_feedback_score'
+            when feedback_score is null then {{ missing_or('unreadable', 'patient_feedback_score') }}
             when feedback_score not between 1 and 5 then 'patient_feedback_score_outside_1_to_5'
         end as rejection_reason
     from parsed

@@ -31,8 +31,8 @@ validated as (
         coalesce(known_treatment_cost, 0)::decimal(18, 2) as treatment_cost_amount,
         coalesce(known_room_cost, 0)::decimal(18, 2) as room_cost_amount,
         {% call repairs() -%}
-        case when known_treatment_cost is null then 'treatment_cost:imputed_zero' end,
-        case when known_room_cost is null then 'room_cost:imputed_zero' end,
+        {{ taken_as_zero('known_treatment_cost', 'treatment_cost') }},
+        {{ taken_as_zero('known_room_cost', 'room_cost') }},
         {{ unread('treatment_date') }}
         {%- endcall %} as repairs,
         case
@@ -43,6 +43,10 @@ validated as (
             when {{ is_refused_amount('known_treatment_cost', 'raw.treatment_cost') }}
                 then 'negative_treatment_cost'
             when {{ is_refused_amount('known_room_cost', 'raw.room_cost') }} then 'negative_room_cost'
+            {%- for column in ['treatment_cost', 'room_cost'] %}
+            when {{ is_implausible('known_' ~ column, 'raw.' ~ column, 'maximum_amount') }}
+                then 'implausible_{{ column }}'
+            {%- endfor %}
             when {{ refuses_unknown_costs }} and known_treatment_cost is null
                 then 'missing_treatment_cost'
             when {{ refuses_unknown_costs }} and known_room_cost is null then 'missing_room_cost'

@@ -25,10 +25,9 @@ parsed as (
         coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
         {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age,
         {{ parse_id('events.bed_id') }} as bed_id,
-        -- Nine digits are two decades: a longer wait is nothing to compute with.
-        try_cast({{ not_below_zero(
-            parse_number('wait_time_minutes', 2, options.decimal_mark)
-        ) }} as decimal(9, 2)) as wait_minutes
+        {{ up_to(
+            var('maximum_wait_minutes'), parse_number('wait_time_minutes', 2, options.decimal_mark)
+        ) }}::decimal(9, 2) as wait_minutes
     from events
     -- A spelling is unique in both seeds.
     {{ known_by_spelling('events.department', 'departments') }}

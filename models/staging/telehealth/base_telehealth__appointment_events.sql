@@ -34,7 +34,7 @@ parsed as (
         {{ parse_timestamp('detailed.scheduled_time', options.date_order) }} as scheduled_at,
         {{ parse_text('detailed.reason_text') }} as reason,
         {{ parse_text('detailed.issue_type') }} as technical_issue_type,
-        {{ not_below_zero(parse_number('detailed.duration_minutes', 2)) }} as reported_duration_minutes,
+        {{ up_to(var('maximum_duration_minutes'), parse_number('detailed.duration_minutes', 2)) }} as reported_duration_minutes,
         -- A device that nobody foresaw is a device all the same.
         coalesce(device_types.device_type, {{ parse_text('detailed.device') }}) as device_type
     from detailed

@@ -16,8 +16,7 @@ parsed as (
         appointments as raw, appointments.source_file, appointments.stream_position,
         try_cast(appointments.ingested_at as timestamp) as ingested_at,
         {{ parse_id('appointments.appointment_id') }} as appointment_id,
-        {{ parse_id('appointments.provider_id') }} as provider_id,
-        {{ parse_id('appointments.patient_id') }} as patient_id,
+        {{ parse_id('appointments.provider_id') }} as provider_id, {{ parse_id('appointments.patient_id') }} as patient_id,
         {{ parse_date('appointments.appointment_date', options.date_order) }} as appointment_date,
         {{ parse_time('appointments.scheduled_time') }} as scheduled_time,
         appointment_types.appointment_type, appointment_status, is_successful as is_completed,
@@ -47,18 +46,19 @@ validated as (
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when appointment_id is null then 'missing_appointment_id'
-            when provider_id is null then 'missing_provider_id'
-            when patient_id is null then 'missing_patient_id'
+            {%- for key in ['appointment_id', 'provider_id', 'patient_id'] %}
+            when {{ key }} is null then 'missing_{{ key }}'{% endfor %}
             when appointment_date is null then {{ missing_or('unreadable', 'appointment_date') }}
             when scheduled_time is null then {{ missing_or('unreadable', 'scheduled_time') }}
             when recorded_at is null then {{ missing_or('unreadable', 'timestamp') }}
             when appointment_type is null then {{ missing_or('unknown', 'appointment_type') }}
             when appointment_status is null then {{ missing_or('unknown', 'status') }}
-            when wait_minutes < 0 then 'negative_wait_time_minutes'
-            when duration_minutes < 0 then 'negative_duration_minutes'
-            when is_completed and wait_minutes is null then 'completed_without_wait_time_minutes'
-            when is_completed and duration_minutes is null then 'completed_without_duration_minutes'
+            {%- for typed, column in [('wait', 'wait_time'), ('duration', 'duration')] %}
+            {%- set minutes = typed ~ '_minutes' %}
+            when {{ minutes }} < 0 then 'negative_{{ column }}_minutes'
+            when {{ is_implausible(minutes, 'raw.' ~ column ~ '_minutes', 'maximum_' ~ minutes) }} then 'implausible_{{ column }}_minutes'
+            when is_completed and {{ minutes }} is null then 'completed_without_{{ column }}_minutes'
+            {%- endfor %}
         end as rejection_reason
     from parsed
 ),

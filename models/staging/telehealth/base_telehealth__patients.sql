@@ -16,10 +16,8 @@ parsed as (
         source_file,
         {{ parse_id('patient_id') }} as patient_id,
         -- A fraction of a year has not been completed; nobody is older than var('maximum_age').
-        list_filter(
-            [floor({{ parse_number('patients.age', 4) }})::integer],
-            lambda years : years between 0 and {{ var('maximum_age') }}
-        )[1] as age,
+        {{ up_to(var('maximum_age'), 'floor(' ~ parse_number('patients.age', 4) ~ ')') }}::integer
+            as age,
         {{ parse_text('gender') }} as gender,
         {{ parse_boolean('patients.has_insurance') }} as has_insurance,
         {{ parse_date('patients.registration_date', options.date_order) }} as registration_date

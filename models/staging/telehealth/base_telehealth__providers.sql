@@ -15,13 +15,15 @@ parsed as (
         {{ parse_text('first_name') }} as first_name,
         {{ parse_text('last_name') }} as last_name,
         {{ parse_text('providers.specialty') }} as specialty,
-        {{ not_below_zero(parse_number('providers.years_experience', 2, options.decimal_mark)) }}
-            as years_experience,
+        {{ up_to(
+            var('maximum_age'), parse_number('providers.years_experience', 2, options.decimal_mark)
+        ) }} as years_experience,
         upper({{ parse_text('providers.state') }}) as state,
-        {{ not_below_zero(parse_amount('providers.hourly_rate', options.decimal_mark)) }}
+        {{ up_to(var('maximum_amount'), parse_amount('providers.hourly_rate', options.decimal_mark)) }}
             as hourly_rate_amount,
-        {{ not_below_zero(parse_number('providers.available_hours', 2, options.decimal_mark)) }}
-            as available_hours,
+        {{ up_to(
+            var('maximum_hours'), parse_number('providers.available_hours', 2, options.decimal_mark)
+        ) }} as available_hours,
         {{ parse_boolean('active') }} as is_active
     from providers
 ),

@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 
 from wardhouse import settings
-from wardhouse.streaming.build import plain_message
+from wardhouse.streaming.build import at_record, plain_message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,7 +235,10 @@ def print_problem(console: Console, done: Any) -> None:
     elif done.node.resource_type == "unit_test":  # its message is a table
         console.print(escape(done.message), soft_wrap=True)
     else:
-        console.print(f"  {escape(plain_message(done.message))}", soft_wrap=True)
+        told = plain_message(done.message)
+        if done.node.resource_type == "model":
+            told += at_record(done.node)
+        console.print(f"  {escape(told)}", soft_wrap=True)
     if done.node.compiled_path:
         console.print(f"  its SQL: {escape(done.node.compiled_path)}", soft_wrap=True)
 

@@ -14,7 +14,7 @@ import typer
 
 from wardhouse import settings
 from wardhouse.streaming.batches import StreamError, feed_folder
-from wardhouse.streaming.build import Builder, Cycle
+from wardhouse.streaming.build import INTERRUPTED, Builder, Cycle
 from wardhouse.streaming.compaction import Policy, compact
 from wardhouse.streaming.ingest import REPORT_SECONDS, Counts, Ingest, Limits, Progress
 from wardhouse.streaming.metrics import CycleMetrics, serve_metrics
@@ -306,7 +306,9 @@ def stream_command(
                 counted.count(cycle)
             if not cycle.error:
                 console.print(_cycle_line(cycle, ingest), soft_wrap=True)
-            if told.is_news(cycle.error):
+            if cycle.error == INTERRUPTED:
+                tell_problem(console, f"build {cycle.error}")
+            elif told.is_news(cycle.error):
                 tell_problem(console, f"build failed, tried again: {cycle.error}", "red")
 
         settings.use_raw_dir(raw_dir)
@@ -314,7 +316,7 @@ def stream_command(
         stream = Stream(ingest, builder, area, every, whole_every, on_cycle)
         with stopped_by_signals(stream.stop):
             last = stream.run(lambda: holds_files(folder), until_end)
-    if last and last.error:
+    if last and last.error not in ("", INTERRUPTED):
         raise typer.Exit(1)
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+import signal
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+# Of shares that would stop a build quality.alerts tells: a stream goes on.
+ACCEPT_ALL = "accept_refused: all"
+INTERRUPTED = "stopped before it ended; the next build does the rest"
+CANCEL_SECONDS = 0.1  # between attempts, for a statement may begin just after one
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Builder:
         self._places = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
         self._area = area
         self._manifest: Any = None
+        self._ended = threading.Event()
+        self._ended.set()
 
     def build(self, selection: str) -> Cycle:
         """Build a whole area, or what one feed changes.
@@ -66,14 +79,44 @@ class Builder:
             A failed build is told in `error`; it changed nothing that it did not finish.
         """
         began = time.monotonic()
+        arguments = ["build", *selected(selection), "--no-write-json", "--log-level-file", "none"]
+        error, newest = INTERRUPTED, None
         try:
-            error = self._invoke(
-                ["build", *selected(selection), "--no-write-json", "--log-level-file", "none"]
-            )
-            newest = None if error else self._newest_event_at()
+            with self._interruptible():
+                error = self._invoke(arguments)
+                newest = None if error else self._newest_event_at()
+        except KeyboardInterrupt:
+            error = INTERRUPTED
         finally:
             let_go_of_database()
         return Cycle(time.time(), time.monotonic() - began, newest, error)
+
+    def interrupt(self) -> None:
+        """End the build that runs, from another thread; return when it has ended.
+
+        What it finished stays, and what it was at is rolled back. A build that does not run in the
+        main thread, where signals are heard, ends by itself.
+        """
+        from dbt.adapters.factory import FACTORY
+
+        if not self._ended.is_set():
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM)
+        while not self._ended.wait(CANCEL_SECONDS):
+            for adapter in list(FACTORY.adapters.values()):
+                adapter.cancel_open_connections()
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main:
+            signal.signal(signal.SIGALRM, _raise_interrupt)
+            self._ended.clear()
+        try:
+            yield
+        finally:
+            if is_main:  # an interrupt that comes late finds nothing to end
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+                self._ended.set()
 
     def _invoke(self, arguments: list[str]) -> str:
         from dbt.cli.main import dbtRunner
@@ -88,10 +131,12 @@ class Builder:
             ["--log-level", "none", *arguments, *self._places]
         )
         failed = [
-            f"{node.node.name}: {node.message}"
+            f"{node.node.name}: {node.message}{at_record(node.node)}"
             for node in getattr(result.result, "results", None) or []
             if str(node.status) in ("error", "fail", "runtime error")
         ]
+        if isinstance(result.exception, KeyboardInterrupt):
+            return INTERRUPTED
         if result.success:
             return ""
         return "; ".join(failed) or plain_message(result.exception)
@@ -120,6 +165,26 @@ class Builder:
             return handle.cursor().execute(newest).fetchone()[0]
 
 
+def at_record(node: Any) -> str:
+    """Name file and number of the record that a base model failed at, behind its message."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    from wardhouse.streaming.culprit import find_record
+
+    if not node.name.startswith("base_") or not getattr(node, "compiled_code", None):
+        return ""
+    try:
+        with closing(DuckDBConnectionManager.env().handle()) as handle:
+            place = find_record(handle.cursor(), node.compiled_code)
+    except duckdb.Error:  # of a database that cannot be asked the message says enough
+        return ""
+    return f" (at {place})" if place else ""
+
+
+def _raise_interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def selected(selection: str) -> list[str]:
     """Give dbt's arguments for an area or for one cycle of a feed.
 
@@ -127,11 +192,12 @@ def selected(selection: str) -> list[str]:
     it the tables that are made again by key. No tests: constraints hold while loading.
     """
     if "." not in selection:
-        return ["--selector", selection]
+        return ["--selector", selection, "--vars", f"{{{ACCEPT_ALL}}}"]
     base = "base_" + selection.replace(".", "__")
     selection = f"{base} {base}+,config.materialized:incremental_by_key"
     without = "--exclude-resource-types test unit_test"
-    return ["--select", *selection.split(), *without.split(), "--vars", "{is_stream_cycle: true}"]
+    variables = f"{{{ACCEPT_ALL}, is_stream_cycle: true}}"
+    return ["--select", *selection.split(), *without.split(), "--vars", variables]
 
 
 def let_go_of_database() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 5.0
 WHOLE_EVERY_SECONDS = 3600.0
 POLL_SECONDS = 0.2
+STOP_SECONDS = 3.0  # that builds still get when the stream is told to stop
+COSTLY = 10  # a whole build that failed is tried again after so many times what it took
 LAST_TRIES = 3  # of the last build: another process may have the database just then
 
 
@@ -63,10 +65,15 @@ class Stream:
         self._on_cycle = on_cycle
         self._stopped = threading.Event()
         self._failure: BaseException | None = None
+        self._timer = threading.Timer(STOP_SECONDS, self._interrupt)
+        self._timer.daemon = True
+        self._is_over = threading.Event()
 
     def stop(self) -> None:
-        """End after the build that is running, with one more for what landed meanwhile."""
-        self._stopped.set()
+        """End: land what is held, and build it, where that takes no longer than STOP_SECONDS."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            self._timer.start()
         self._ingest.stop()
 
     def run(self, has_landed: Callable[[], bool], until_end: bool = False) -> Cycle | None:
@@ -92,28 +99,39 @@ class Stream:
         """
         landing = threading.Thread(target=self._land, args=(until_end,), name="ingest")
         landing.start()
-        built, whole_at, cycle, n_tries = -1, -math.inf, None, LAST_TRIES
+        built, whole_at, cycle, n_tries, has_whole = -1, -math.inf, None, LAST_TRIES, False
         try:
-            while n_tries:
+            while n_tries and not self._is_over.is_set():
                 is_last = not landing.is_alive()
                 n_landed = self._ingest.counts.n_batches
                 began = time.monotonic()
-                if has_landed() and (n_landed != built or cycle.error):
-                    is_whole = began >= whole_at + self._whole_every_seconds
+                is_whole = began >= whole_at or (is_last and not has_whole)
+                is_due = is_whole or has_whole
+                if is_due and has_landed() and (n_landed != built or cycle.error):
                     cycle = self._builder.build(self._area if is_whole else self._ingest.feed)
                     self._on_cycle(cycle)
+                    if is_whole and cycle.error:
+                        whole_at = time.monotonic() + COSTLY * cycle.seconds
+                    elif is_whole:
+                        whole_at, has_whole = began + self._whole_every_seconds, True
                     if not cycle.error:
-                        built, whole_at = n_landed, began if is_whole else whole_at
+                        built = n_landed
                 if is_last:
                     n_tries = n_tries - 1 if cycle and cycle.error else 0
                 if n_tries:
                     self._wait(landing, began + self._every_seconds)
         finally:
-            self.stop()
+            self._stopped.set()
+            self._ingest.stop()
             landing.join()
+            self._timer.cancel()
         if self._failure:
             raise self._failure
         return cycle
+
+    def _interrupt(self) -> None:
+        self._is_over.set()
+        self._builder.interrupt()
 
     def _wait(self, landing: threading.Thread, until: float) -> None:
         has_ended = not landing.is_alive()  # then it waits to try the last build again

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 HEADER = ",".join(COLUMNS)
 N_PARTS, PART_VISITS = 12, 25
-N_TABLES = 7  # the models, the seed, and what landing says of files and records
+N_TABLES = 8  # the models, the seeds, and what landing says of files and records
 EXPORTS = ["clinic/department_costs.csv", "clinic/department_costs.parquet"]
 N_CHANGES = 25
 REJECT = "key=['visit_id'], on_conflict='reject'"

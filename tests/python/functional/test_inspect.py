@@ -233,7 +233,7 @@ def test_inspect_says_how_much_of_a_column_is_readable_and_what_is_not(raw_dir):
     assert fields(output, "treatment_date")[-4:] == ["2", "of", "3", "2025-01-01..2025-12-31"]
     assert "treatment_cost: 1 not readable, such as 'free'" in output
     assert "treatment_date: 1 not readable, such as '30/02/2025'" in output
-    assert "flagged in accepted records: treatment_cost:imputed_zero 1" in output
+    assert "flagged in accepted records: treatment_cost:unread_as_zero 1" in output
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ from wardhouse.commands.streaming import ToldOnce
 from wardhouse.landing.feeds import declared_feeds
 from wardhouse.landing.plan import plan_feed
 from wardhouse.streaming.batches import StreamError
-from wardhouse.streaming.build import Builder, Cycle
+from wardhouse.streaming.build import INTERRUPTED, Builder, Cycle
 from wardhouse.streaming.ingest import Ingest, Limits
 from wardhouse.streaming.metrics import CycleMetrics, Metrics
 from wardhouse.streaming.sources.directory import DirectorySource
-from wardhouse.streaming.stream import LAST_TRIES, Stream, holds_files
+from wardhouse.streaming.stream import LAST_TRIES, STOP_SECONDS, Stream, holds_files
 
 pytestmark = pytest.mark.long
 
@@ -104,16 +104,17 @@ class Watched:
 
 
 class Pretender:
-    """A builder that builds nothing, and fails as it is told."""
+    """A builder that builds nothing, takes as long as it says, and fails as it is told."""
 
-    def __init__(self, *errors: str):
+    def __init__(self, *errors: str, seconds: float = 0.0):
         self.selectors: list[str] = []
-        self._errors = list(errors)
+        self._errors, self._seconds = list(errors), seconds
 
     def build(self, selector: str) -> Cycle:
         """Note the selector."""
         self.selectors.append(selector)
-        return Cycle(time.time(), 0.0, None, self._errors.pop(0) if self._errors else "")
+        error = self._errors.pop(0) if self._errors else ""
+        return Cycle(time.time(), self._seconds, None, error)
 
 
 # When it builds, without dbt
@@ -162,6 +163,29 @@ def test_failed_build_is_tried_again_as_it_was(tmp_path):
     cycles = Watched(ingest, builder, "patient_flow", list, list).run()
     assert [cycle.error for cycle in cycles] == ["locked", "locked", ""]
     assert builder.selectors == ["patient_flow"] * 3
+
+
+def test_whole_build_that_failed_waits_while_cycles_go_on(tmp_path):
+    source = tmp_path / "source"
+    append(source / "a.ndjson", event("P1"))
+    builder = Pretender("", "a defect", "", "", seconds=0.1)
+
+    def more():
+        append(source / "a.ndjson", event("P"))
+
+    ingest = ingest_of(tmp_path / "raw", source)
+    Watched(ingest, builder, "patient_flow", more, more, more, more, whole=0.0, every=0.4).run()
+    area = "patient_flow"
+    assert builder.selectors == [area, area, FLOW, FLOW, area]
+
+
+def test_first_whole_build_that_failed_is_not_tried_at_once(tmp_path):
+    source = tmp_path / "source"
+    append(source / "a.ndjson", event("P1"))
+    builder = Pretender("a defect", seconds=0.2)
+    ingest = ingest_of(tmp_path / "raw", source)
+    first, second = Watched(ingest, builder, "patient_flow", list).run()
+    assert second.ended_at - first.ended_at >= 2.0
 
 
 def test_last_build_is_tried_a_few_times_and_not_for_ever(tmp_path):
@@ -319,6 +343,42 @@ def test_feed_without_a_column_is_told_until_it_has_one(tmp_path):
     assert "Traceback" not in result.output
     [landed] = folder_of(tmp_path / "raw", FLOW).glob("a*")
     assert landed.stat().st_size > 0
+
+
+@pytest.mark.system
+def test_stream_that_builds_obeys_a_signal_within_seconds(tmp_path):
+    source = tmp_path / "source"
+    append(source / "a.ndjson", *(event(f"P{number}") for number in range(2_000)))
+    arguments = ["--feed", FLOW, "--raw-dir", str(tmp_path / "raw"), "--directory", str(source)]
+    places = {
+        "WARDHOUSE_DB": str(tmp_path / "wardhouse.duckdb"),
+        "WARDHOUSE_EXPORT_DIR": str(tmp_path / "exports"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+    }
+    command = [str(Path(sys.executable).with_name("wardhouse")), "stream", *arguments]
+
+    process = subprocess.Popen(
+        command, env={**os.environ, **places}, stderr=subprocess.PIPE, text=True
+    )
+    wait_until((tmp_path / "wardhouse.duckdb").exists)
+    time.sleep(2)  # of a build that takes many
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=PATIENCE_SECONDS)
+    assert time.monotonic() - began < STOP_SECONDS + 5
+    assert (process.returncode, INTERRUPTED in told, "Traceback" in told) == (0, True, False), told
+    again = subprocess.run(
+        [*command, "--until-end"],
+        env={**os.environ, **places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
+    with duckdb.connect(places["WARDHOUSE_DB"], read_only=True) as connection:
+        stays = connection.execute("select count(*) from core.fct_patient_stays").fetchone()
+    assert stays == (2_000,)
 
 
 # With dbt, on a warehouse that was built before

@@ -15,7 +15,7 @@ summed as (
         patient_id,
         provider_id,
         count(*) as n_treatments,
-        sum(revenue_amount)::decimal(18, 2) as revenue_amount
+        sum(revenue_amount)::decimal(38, 2) as revenue_amount
     from treatments
     group by patient_id, provider_id
 ),

@@ -9,19 +9,13 @@ thresholds as (
     select * from {{ ref('alert_thresholds') }}
 ),
 
-beyond as (
+observed as (
     select
-        metrics.*,
+        metrics.* exclude (n),
         thresholds.severity,
         thresholds.comparison,
         thresholds.threshold,
-        thresholds.unit,
-        case thresholds.unit when 'share' then 100 else 1 end as factor,
-        case thresholds.unit
-            when 'share' then ' %'
-            when 'count' then ''
-            else ' ' || thresholds.unit
-        end as unit_told
+        thresholds.unit
     from metrics
     -- One threshold per area and type; a type of the area 'all' has no other.
     inner join thresholds
@@ -31,6 +25,20 @@ beyond as (
     where
         (thresholds.comparison = 'above' and metrics.value > thresholds.threshold)
         or (thresholds.comparison = 'below' and metrics.value < thresholds.threshold)
+    union all by name
+    select * from {{ ref('intake_alerts') }}
+),
+
+beyond as (
+    select
+        *,
+        case unit when 'share' then 100 else 1 end as factor,
+        case unit
+            when 'share' then ' %'
+            when 'count' then ''
+            else ' ' || unit
+        end as unit_told
+    from observed
 ),
 
 final as (

@@ -12,7 +12,7 @@ patients as (
     select
         patient_key,
         any_value(patient_id) as patient_id,
-        sum(revenue_amount)::decimal(18, 2) as total_revenue,
+        sum(revenue_amount)::decimal(38, 2) as total_revenue,
         sum(n_treatments)::bigint as n_visits
     from care
     group by patient_key

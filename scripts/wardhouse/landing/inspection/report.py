@@ -109,6 +109,34 @@ def inspect_directory(
     )
 
 
+def advice(raw_dir: Path, project_dir: Path, area: str, name: str) -> str:
+    """Say what likely keeps the values of one feed from being read, and what would help.
+
+    Parameters
+    ----------
+    raw_dir, project_dir
+        As in `inspect_directory`.
+    area, name
+        The feed's; its whole content is read.
+
+    Returns
+    -------
+    str
+        Sentences, with the lines for `feeds.csv` where some would help.
+    """
+    [feed] = [
+        each for each in declared_feeds(project_dir) if (each.area, each.name) == (area, name)
+    ]
+    options, _ = read_options(raw_dir, [feed])
+    plan = plan_feed(raw_dir, feed, options.get((area, name), {}))
+    report = _report(raw_dir, plan, BaseModels(project_dir), 0)
+    look = f"`wardhouse inspect {raw_dir}` shows more."
+    if not report.cures:
+        return f"No setting is known that would help: {look}"
+    lines = f" For {raw_dir / 'feeds.csv'}: {'; '.join(report.lines)}." if report.lines else ""
+    return f"Likely: {'; '.join(report.cures)}.{lines} {look}"
+
+
 def shortened(texts: Iterable[str], name: str) -> list[str]:
     """Keep the first few of some texts, and say how many more there are."""
     texts = list(texts)
