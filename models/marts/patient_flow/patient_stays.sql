@@ -1,5 +1,5 @@
 -- Who is there now is judged when the view is read, by var('as_of') or the clock. Nobody is there
--- whose times cannot be believed.
+-- whose times cannot be believed, or who would have stayed longer than any stay can be.
 {{ config(materialized='view') }}
 
 with stays as (
@@ -12,8 +12,8 @@ final as (
         hospital_id, department, patient_id, bed_id,
         admitted_at, discharged_at,
         age, gender, wait_minutes, length_of_stay_hours,
-        is_stay_credible,
-        is_stay_credible and admitted_at <= {{ as_of() }}
+        is_stay_credible, is_discharge_planned,
+        is_stay_credible and admitted_at <= {{ as_of() }} and not {{ is_too_long(as_of()) }}
         and coalesce(discharged_at > {{ as_of() }}, true) as is_currently_admitted,
         case
             when is_currently_admitted
