@@ -132,7 +132,8 @@ def test_every_way_to_say_that_nobody_left_yet_means_still_admitted(announced_an
     assert announced_and_open.query(
         "select count(*), count(*) filter (is_currently_admitted), sum(len(repairs)) "
         "from patient_flow.patient_stays "
-        "inner join core.fct_patient_stays using (patient_stay_key) where patient_stays.hospital_id = 'H2'"
+        "inner join core.fct_patient_stays using (patient_stay_key) "
+        "where patient_stays.hospital_id = 'H2'"
     ) == [(14, 14, 0)]
 
 
