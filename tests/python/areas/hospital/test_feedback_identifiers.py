@@ -25,7 +25,7 @@ def test_two_identifiers_are_two_answers_and_one_is_one(dbt, tmp_path):
     )
     outcome = dbt(
         tmp_path / "raw", tmp_path, "build", "--select", "+patient_feedback_totals",
-        "--exclude-resource-types", "unit_test", areas="hospital",
+        "--exclude-resource-types", "test", "unit_test", areas="hospital",
     )  # fmt: skip
     assert outcome.success, outcome.message
     assert outcome.query(
