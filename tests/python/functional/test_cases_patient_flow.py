@@ -260,3 +260,21 @@ def test_a_poison_event_makes_no_cycle_of_a_stream_dearer(dbt, tmp_path):
     later = NOW + timedelta(hours=1)
     last = [of_a_stream(f"Q{ward}", ward, later) for ward in wards]
     assert counted_after("c", last, *cycle) == (300, n_flows + 150, 2)
+
+
+def test_without_a_discharge_no_department_falls_behind(build):
+    """Of two departments with ten patients each nothing tells that anybody left."""
+    events = [
+        {
+            "patient_id": f"P{number}",
+            "hospital_id": "H1",
+            "department": f"Ward {number % 2}",
+            "admission_time": f"2025-03-{1 + number:02}T10:00:00",
+        }
+        for number in range(20)
+    ]
+    outcome = build("without_discharges", events, *JUDGED)
+    assert outcome.query(
+        "select statement, value, n, verdict from quality.insights "
+        "where insight in ('department_throughput', 'department_stay_risk', 'department_stay')"
+    ) == [("No discharge is known", None, 0, "too few to tell")]
