@@ -73,7 +73,8 @@ def land(
         `is_other_directory` (than the last build's), `areas`, `views` (SQL by schema and name),
         `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
-        `undeclared` and `options` as lists of rows.
+        `undeclared`, `delivered` (declared columns that any file has) and `options` as lists of
+        rows.
     """
     raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
@@ -132,6 +133,12 @@ def land(
             }
             for plan in plans
             for source_file, name in plan.undeclared
+        ],
+        "delivered": [
+            {"area": plan.feed.area, "feed": plan.feed.name, "column_name": name}
+            for plan in plans
+            for name, spelled in plan.mapping.items()
+            if spelled
         ],
         "options": [
             {"area": area, "feed": feed, "option": option, "value": value}

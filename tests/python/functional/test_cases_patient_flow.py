@@ -268,13 +268,22 @@ def test_without_a_discharge_no_department_falls_behind(build):
         {
             "patient_id": f"P{number}",
             "hospital_id": "H1",
-            "department": f"Ward {number % 2}",
+            "department": ["ICU", "Ward 2"][number % 2],
             "admission_time": f"2025-03-{1 + number:02}T10:00:00",
         }
         for number in range(20)
     ]
-    outcome = build("without_discharges", events, *JUDGED)
+    marts = ("+patient_stays", "+staffing_alignment", "+bed_occupancy", "+hourly_demand")
+    outcome = build("without_discharges", events, *JUDGED, *marts, as_of="2025-03-20 12:00:00")
     assert outcome.query(
         "select statement, value, n, verdict from quality.insights "
         "where insight in ('department_throughput', 'department_stay_risk', 'department_stay')"
     ) == [("No discharge is known", None, 0, "too few to tell")]
+    assert outcome.query(
+        "select (select count(is_currently_admitted) from patient_flow.patient_stays), "
+        "(select count(occupancy_rate) from patient_flow.bed_occupancy), "
+        "(select count(avg_census) from patient_flow.hourly_demand)"
+    ) == [(0, 0, 0)]
+    assert outcome.query(
+        "select distinct verdict from patient_flow.staffing_alignment order by all"
+    ) == [("demand unknown",), ("no plan",)]

@@ -39,10 +39,10 @@ final as (
         case when hour_at <= arrivals_known_until then coalesce(n_admissions, 0) end as n_admissions,
         coalesce(n_end_unknown, 0) + coalesce(n_overdue, 0) as n_end_unknown,
         coalesce(n_discharges, 0) as n_discharges,
-        (sum(
+        case when {{ is_delivered('patient_flow', 'patient_events', 'discharge_time') }} then sum(
             coalesce(flows.n_admissions - flows.n_end_unknown, 0) - coalesce(n_overdue, 0)
             - coalesce(flows.n_discharges + n_discharges_planned, 0)
-        ) over (partition by department_key order by hour_at))::bigint as census,
+        ) over (partition by department_key order by hour_at) end::bigint as census,
         coalesce(n_wait_known, 0) as n_wait_known,
         coalesce(wait_minutes_total, 0) as wait_minutes_total,
         coalesce(wait_minutes_square_total, 0) as wait_minutes_square_total,
