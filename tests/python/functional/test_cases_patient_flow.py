@@ -173,10 +173,12 @@ def test_a_mistyped_year_stops_no_build_and_is_flagged(mistyped_years):
 
 def test_hours_are_rows_only_near_an_event_of_the_department(mistyped_years):
     found = dict(mistyped_years.query(
-        "select hospital_id || department, count(*) from core.department_days "
+        "select hospital_id || department, count(*) from core.department_covered_hours "
         "inner join core.dim_department using (department_key) group by all"
     ))  # fmt: skip
-    [(last,)] = mistyped_years.query("select max(last_known_at)::date from core.department_days")
+    [(last,)] = mistyped_years.query(
+        "select max(last_known_at)::date from core.department_covered_hours"
+    )
     assert last == date(2025, 1, 3)
     wards: dict[str, set[date]] = {}
     for each in sparse():

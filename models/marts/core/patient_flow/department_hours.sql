@@ -8,15 +8,13 @@ with flows as (
 ),
 
 days as (
-    select * from {{ ref('department_days') }}
+    select * from {{ ref('department_covered_hours') }}
 ),
 
 hours as (
     select
         *,
-        unnest(generate_series(
-            flow_date::timestamp, flow_date + interval 23 hour, interval 1 hour
-        )) as hour_at
+        unnest(generate_series(first_hour_at, last_hour_at, interval 1 hour)) as hour_at
     from days
 ),
 
@@ -55,7 +53,6 @@ final as (
     -- One row per department and hour on each side.
     left join flows using (department_key, hour_at)
     left join overdue using (department_key, hour_at)
-    where hour_at between first_hour_at and last_known_at
 )
 
 select * from final

@@ -51,7 +51,8 @@ final as (
     select
         department_key,
         flow_date,
-        first_hour_at,
+        greatest(flow_date::timestamp, first_hour_at) as first_hour_at,
+        least(flow_date + interval 23 hour, date_trunc('hour', last_known_at)) as last_hour_at,
         last_known_at,
         arrivals_known_until
     from days
