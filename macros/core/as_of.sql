@@ -12,3 +12,9 @@
 {% macro plain_number(value) -%}
     regexp_replace(format('{:.3f}', ({{ value }})::double), '[.]?0+$', '')
 {%- endmacro %}
+
+
+{# An alert's unit behind a number: of exactly 1 it is one hour, not hours. #}
+{% macro unit_of(value) -%}
+    if({{ plain_number(value) }} = '1', regexp_replace(unit_told, 's$', ''), unit_told)
+{%- endmacro %}

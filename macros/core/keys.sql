@@ -13,6 +13,16 @@
 {%- endmacro %}
 
 
+{#
+    The members of a conformed dimension that an area knows of. The authority would not tell them apart:
+    areas that share one have members of their own all the same.
+#}
+{% macro area_members(area, entity) -%}
+    select * from {{ ref('dim_' ~ entity) }}
+    where {{ entity }}_key in (select {{ entity }}_key from {{ ref(area ~ '_' ~ entity ~ 's') }})
+{%- endmacro %}
+
+
 {# Who issues the identifiers that a source uses for an entity (HL7's assigning authority). #}
 {% macro assigning_authority(source_system, entity) -%}
     (

@@ -33,3 +33,25 @@
 {% macro length_of_stay_hours() -%}
     {{ round_half_up('(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4) }}
 {%- endmacro %}
+
+
+{#
+    What can be told of a stay's times. As long as nothing says that the patient left, a stay lasts at
+    least until its newest event. A discharge later than what tells of it is planned, and no measure.
+#}
+{% macro stay_flags() -%}
+    coalesce(discharged_at < admitted_at, false) as is_discharge_before_admission,
+    discharged_at is null and list_contains(repairs, 'discharge_time:set_null')
+        as is_discharge_unreadable,
+    coalesce(discharged_at > last_event_at, false) as is_discharge_planned,
+    coalesce({{ is_too_long('coalesce(discharged_at, last_event_at)') }}, false) as is_stay_too_long,
+    is_admission_in_time and not is_stay_too_long as is_admission_credible,
+    is_admission_credible and not is_discharge_before_admission
+    and not is_discharge_unreadable as is_stay_credible
+{%- endmacro %}
+
+
+{# Whether a stay that lasted until a moment is longer than any can be. #}
+{% macro is_too_long(ended_at) -%}
+    {{ ended_at }} > admitted_at + to_days({{ var('maximum_stay_days') }})
+{%- endmacro %}

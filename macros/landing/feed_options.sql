@@ -17,3 +17,13 @@
 {% macro is_landed(table) %}
     {{ return(adapter.get_relation(target.database, 'landing', table) is not none) }}
 {% endmacro %}
+
+
+{# Whether any file of a feed has a column. Where the feed has no file, nothing is missing. #}
+{% macro is_delivered(area, feed, column) -%}
+    (
+        select coalesce(bool_or(column_name = '{{ column }}'), true)
+        from landing.delivered_columns
+        where area = '{{ area }}' and feed = '{{ feed }}'
+    )
+{%- endmacro %}

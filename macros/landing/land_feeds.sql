@@ -132,6 +132,8 @@
         ('undeclared_columns', 'undeclared', {
             'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
             'column_name': 'varchar'}),
+        ('delivered_columns', 'delivered', {
+            'area': 'varchar', 'feed': 'varchar', 'column_name': 'varchar'}),
         ('feed_options', 'options', {
             'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
     ]) }}

@@ -10,11 +10,7 @@
                 'select * from ' ~ result.node.relation_name
                 ~ ' order by ' ~ headline.first_by ~ ' limit 1'
             ) %}
-                {% set told = {} %}
-                {% for column, value in row.items() %}
-                    {% do told.update({column: headline_value(value)}) %}
-                {% endfor %}
-                {% do lines.append('%-13s %s' % (area_of(result.node), headline.text.format(**told))) %}
+                {% do lines.append('%-13s %s' % (area_of(result.node), headline_text(headline, row))) %}
             {% endfor %}
         {% endfor %}
         {% for line in ([''] if lines else []) + lines | sort %}
@@ -24,6 +20,28 @@
 {% endmacro %}
 
 
+{#
+    A headline with the values of a row: {column}, and {one|more:column} by the column's number. Where the
+    row has nothing of its measure it says what is declared for that.
+#}
+{% macro headline_text(headline, row) %}
+    {% if not row[headline.measure] %}
+        {{ return(headline.otherwise) }}
+    {% endif %}
+    {% set told = {} %}
+    {% for column, value in row.items() %}
+        {% do told.update({column: headline_value(value)}) %}
+    {% endfor %}
+    {% set ns = namespace(text=headline.text) %}
+    {% for found in modules.re.findall('[{]([^{}|]*)[|]([^{}|]*):([a-z_]+)[}]', headline.text) %}
+        {% set marker = '{' ~ found[0] ~ '|' ~ found[1] ~ ':' ~ found[2] ~ '}' %}
+        {% set ns.text = ns.text.replace(marker, found[0] if row[found[2]] == 1 else found[1]) %}
+    {% endfor %}
+    {{ return(ns.text.format(**told)) }}
+{% endmacro %}
+
+
+{# A figure or text as a headline shows it. #}
 {% macro headline_value(value) %}
     {% if value is none %}
         {{ return('unknown') }}

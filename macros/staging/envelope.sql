@@ -31,10 +31,11 @@
 
 
 {# The repair of a column that is null though the source says something, which could not be read. #}
-{% macro unread(typed_column, raw_column=none, record='raw') -%}
+{% macro unread(typed_column, raw_column=none, record='raw', unless=none) -%}
     {%- set raw_column = raw_column or typed_column -%}
     case
         when {{ typed_column }} is null and not {{ is_blank(record ~ '.' ~ raw_column) }}
+            {%- if unless %} and not {{ unless }}{% endif %}
             then '{{ raw_column }}:set_null'
     end
 {%- endmacro %}

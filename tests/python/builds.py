@@ -14,6 +14,7 @@ from wardhouse.warehouse import open_to_read
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLE = PROJECT / "seeds" / "sample"
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+SHARED_CASES = PROJECT.parent / "shared" / "cases"
 # A build leaves its database and exports; nobody reads its logs and artifacts. Told to be quiet,
 # dbt writes each line and drops it.
 UNWRITTEN = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
@@ -181,4 +182,12 @@ def shared_data(folder: str) -> Path:
     path = SHARED_DATA / folder
     if not path.is_dir():
         pytest.skip(f"real data not here: {path.relative_to(PROJECT.parent)}")
+    return path
+
+
+def shared_case(name: str) -> Path:
+    """Return the raw directory of a shared case, or skip the test with the reason."""
+    path = SHARED_CASES / name
+    if not path.is_dir():
+        pytest.skip(f"case not here: {path.relative_to(PROJECT.parent)}")
     return path

@@ -1,8 +1,7 @@
 -- The headline feedback is the lab's: the mean, over a doctor's treatments, of the patient's mean
 -- score, known values only. A doctor without treatments ranks last with no revenue.
 with doctors as (
-    select * from {{ ref('dim_provider') }}
-    where assigning_authority = {{ assigning_authority('hospital', 'provider') }}
+    {{ area_members('hospital', 'provider') }}
 ),
 
 care as (

@@ -40,8 +40,11 @@ final as (
             when tests.p_value is null then 'too few patients to tell'
             when tests.p_value_adjusted >= {{ var('significance_level') }}
                 then 'no significant difference'
-            when tests.mean_difference > 0 then 'significantly higher than others'
-            else 'significantly lower than others'
+            when tests.mean_difference > 0
+                then if(actions.feedback_position = 'low', 'low, yet ', '')
+                    || 'significantly higher than others'
+            else if(actions.feedback_position = 'high', 'high, yet ', '')
+                || 'significantly lower than others'
         end as evidence
     from ranking
     -- A provider is unique on the right; as of a mean, one threshold holds.

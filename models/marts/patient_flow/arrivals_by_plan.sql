@@ -1,6 +1,7 @@
 -- Arrivals of an hour, and what they would be if the department's patients came as its staff is
--- planned. Whole days only: the first day begins, and the last ends, with an event. Of the days
--- before the first event only those arrivals are known whose patients were still there.
+-- planned. Whole days only: the first day begins, and the last of which arrivals are known ends, with
+-- an event. Of the days before the first event only those arrivals are known whose patients were
+-- still there.
 {{ config(materialized='view') }}
 
 with department_hours as (
@@ -25,7 +26,7 @@ hours as (
         hour_at::date as flow_date,
         hour(hour_at)::integer as hour_of_day,
         flow_date > greatest(min(flow_date) over (), stream.first_event_date)
-        and flow_date < max(flow_date) over () as is_whole_day
+        and flow_date < max(flow_date) filter (n_admissions is not null) over () as is_whole_day
     from department_hours
     -- stream is one row.
     cross join stream

@@ -15,9 +15,11 @@ flows as (
         count(*) as n_stays,
         count(*) filter (is_admission_credible) as n_admissions,
         count(*) filter (not is_admission_credible) as n_admissions_not_credible,
+        count(*) filter (is_stay_too_long) as n_stays_too_long,
         count(*) filter (is_discharge_before_admission) as n_discharges_before_admission,
         count(*) filter (is_age_repaired) as n_ages_repaired,
         count(*) filter (is_stay_credible and discharged_at is null) as n_without_discharge,
+        count(*) filter (is_stay_credible and is_discharge_planned) as n_discharges_planned,
         count(wait_minutes) filter (is_admission_credible) as n_wait_known,
         sum(wait_minutes) filter (is_admission_credible) as wait_minutes_total,
         quantile_cont(wait_minutes::double, [0.5, 0.9]) filter (is_admission_credible)
@@ -37,9 +39,11 @@ final as (
         flows.n_stays,
         flows.n_admissions,
         flows.n_admissions_not_credible,
+        flows.n_stays_too_long,
         flows.n_discharges_before_admission,
         flows.n_ages_repaired,
         flows.n_without_discharge,
+        flows.n_discharges_planned,
         flows.n_wait_known,
         {{ round_half_up('flows.wait_minutes_total / nullif(flows.n_wait_known, 0)', 2) }}
             as avg_wait_minutes,

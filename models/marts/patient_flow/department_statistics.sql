@@ -32,7 +32,11 @@ totals as (
 ),
 
 sums (insight, group_name, n, y_sum, y_square_sum) as (
-    select 'department_throughput', title, n_end_known, n_discharges, 0 from totals
+    -- Where no discharge is known at all, nothing is known of any department's.
+    select
+        'department_throughput', title,
+        if(sum(n_discharges) over () > 0, n_end_known, 0), n_discharges, 0
+    from totals
     union all
     select 'department_stay', title, n_stay_known, stay_sum, stay_square_sum from totals
     union all
@@ -50,7 +54,7 @@ final as (
         insight, group_name, n::bigint as n, y_sum, y_square_sum,
         0::double as x_sum, 0::double as x_square_sum, 0::double as xy_sum
     from sums
-    where n > 0
+    where n > 0 or insight = 'department_throughput'
 )
 
 select * from final

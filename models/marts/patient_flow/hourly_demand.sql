@@ -1,4 +1,5 @@
--- When patients come: an hour of a weekday that has passed counts, with or without arrivals.
+-- When patients come: an hour of a weekday that has passed counts, with or without arrivals, unless
+-- nobody can tell whether there were any.
 {{ config(materialized='view') }}
 
 with hours as (
@@ -16,6 +17,7 @@ counted as (
         dayname(hour_at) as day_name,
         hour(hour_at)::integer as hour_of_day,
         count(*) as n_hours,
+        count(n_admissions) as n_arrival_hours,
         sum(n_admissions)::bigint as n_admissions,
         sum(n_discharges)::bigint as n_discharges,
         sum(census)::bigint as census_hours
@@ -34,7 +36,8 @@ final as (
         counted.n_hours,
         counted.n_admissions,
         counted.n_discharges,
-        {{ round_half_up('counted.n_admissions / counted.n_hours', 4) }} as avg_admissions,
+        {{ round_half_up('counted.n_admissions / nullif(counted.n_arrival_hours, 0)', 4) }}
+            as avg_admissions,
         {{ round_half_up('counted.n_discharges / counted.n_hours', 4) }} as avg_discharges,
         {{ round_half_up('counted.census_hours / counted.n_hours', 4) }} as avg_census
     from counted

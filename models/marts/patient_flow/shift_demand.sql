@@ -15,6 +15,7 @@ hours as (
         department_key,
         hour(hour_at)::integer as hour_of_day,
         count(*) as n_hours,
+        count(n_admissions) as n_arrival_hours,
         sum(n_admissions)::bigint as n_admissions,
         sum(census)::bigint as census_hours,
         census_hours / n_hours as mean_census
@@ -29,11 +30,12 @@ final as (
         max(plans.planned_staff) as planned_staff,
         max(plans.patients_per_staff) as patients_per_staff,
         sum(hours.n_hours)::bigint as n_hours,
+        sum(hours.n_arrival_hours)::bigint as n_arrival_hours,
         sum(hours.n_admissions)::bigint as n_admissions,
         sum(hours.census_hours) / sum(hours.n_hours) as mean_census,
         max(hours.mean_census) as highest_census,
         first(hours.hour_of_day order by hours.mean_census desc, hours.hour_of_day asc)
-            as peak_hour_of_day
+            filter (hours.mean_census is not null) as peak_hour_of_day
     from hours
     -- An hour of the day is in one shift at most: a test counts the hours.
     left join plans

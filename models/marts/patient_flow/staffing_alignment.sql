@@ -19,7 +19,8 @@ final as (
         shifts.planned_staff is not null as is_planned,
         shifts.n_hours,
         shifts.n_admissions,
-        {{ round_half_up('shifts.n_admissions / shifts.n_hours', 4) }} as avg_admissions,
+        {{ round_half_up('shifts.n_admissions / nullif(shifts.n_arrival_hours, 0)', 4) }}
+            as avg_admissions,
         {{ round_half_up('shifts.mean_census', 4) }} as avg_census,
         shifts.peak_hour_of_day,
         {{ round_half_up('shifts.highest_census', 4) }} as peak_census,
@@ -31,6 +32,7 @@ final as (
         needed_staff_at_peak - shifts.planned_staff as staff_gap_at_peak,
         case
             when not is_planned then 'no plan'
+            when staff_gap is null then 'demand unknown'
             when staff_gap > 0 then 'short of staff'
             when staff_gap_at_peak > 0 then 'short at the peak'
             else 'enough staff'

@@ -2,8 +2,7 @@
 {{ config(materialized='view') }}
 
 with patients as (
-    select * from {{ ref('dim_patient') }}
-    where assigning_authority = {{ assigning_authority('telehealth', 'patient') }}
+    {{ area_members('telehealth', 'patient') }}
 ),
 
 appointments as (

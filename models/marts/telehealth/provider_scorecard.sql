@@ -1,6 +1,5 @@
 with providers as (
-    select * from {{ ref('dim_provider') }}
-    where assigning_authority = {{ assigning_authority('telehealth', 'provider') }}
+    {{ area_members('telehealth', 'provider') }}
 ),
 
 appointments as (

@@ -1,7 +1,7 @@
 -- A survey answer is accepted when it names a patient and scores from 1 to 5. An answer that names
--- neither treatment nor day is nobody's copy: a patient may give the same score twice.
+-- neither itself, nor treatment, nor day is nobody's copy: a patient may give the same score twice.
 {{ config(
-    materialized='incremental_by_file', identified_by=['treatment_id', 'review_date'],
+    materialized='incremental_by_file', identified_by=['treatment_id', 'review_date', 'feedback_id'],
     publishes=[{'key': ['patient_id']}],
 ) }}
 
@@ -18,7 +18,8 @@ parsed as (
         {{ parse_id('patient_id') }} as patient_id,
         {{ parse_id('treatment_id') }} as treatment_id,
         {{ parse_number('patient_feedback_score', 4, options.decimal_mark) }} as feedback_score,
-        {{ parse_date('review_date', options.date_order) }} as review_date
+        {{ parse_date('review_date', options.date_order) }} as review_date,
+        {{ parse_id('feedback_id') }} as feedback_id
     from feedback
 ),
 

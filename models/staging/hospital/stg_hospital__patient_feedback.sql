@@ -9,6 +9,7 @@ final as (
         treatment_id,
         feedback_score,
         review_date,
+        feedback_id,
         source_file,
         record_hash,
         repairs

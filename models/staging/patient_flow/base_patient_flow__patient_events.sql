@@ -23,26 +23,26 @@ parsed as (
         {{ parse_timestamp('events.admission_time', options.date_order) }} as admitted_at,
         {{ parse_timestamp('events.discharge_time', options.date_order) }} as discharged_at,
         coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
-        {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age,
-        {{ parse_id('events.bed_id') }} as bed_id,
+        open_discharge_dates.spelling is not null as is_discharge_open,
+        {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age, {{ parse_id('events.bed_id') }} as bed_id,
         {{ up_to(
             var('maximum_wait_minutes'), parse_number('wait_time_minutes', 2, options.decimal_mark)
         ) }}::decimal(9, 2) as wait_minutes
     from events
-    -- A spelling is unique in both seeds.
+    -- A spelling is unique in each seed.
     {{ known_by_spelling('events.department', 'departments') }}
     {{ known_by_spelling('events.gender', 'genders') }}
+    {{ known_open_discharge('events.discharge_time') }}
 ),
 
 validated as (
     select
         *,
         -- A fraction of a year has not been completed.
-        case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end
-            as age,
+        case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end as age,
         {% call repairs() -%}
-        {{ unread('age') }}, {{ unread('event_time') }},
-        {{ unread('discharged_at', 'discharge_time') }}, {{ unread('wait_minutes', 'wait_time_minutes') }}
+        {{ unread('age') }}, {{ unread('event_time') }}, {{ unread('discharged_at', 'discharge_time', unless='is_discharge_open') }},
+        {{ unread('wait_minutes', 'wait_time_minutes') }}
         {%- endcall %} as repairs,
         coalesce(given_event_id, {{ content_hash([
             'event_time', 'patient_id', 'hospital_id', 'department', 'admitted_at', 'discharged_at',
@@ -58,12 +58,13 @@ validated as (
             when hospital_id is null then 'missing_hospital_id'
             when department is null then 'missing_department'
             when admitted_at is null then {{ missing_or('unreadable', 'admission_time') }}
+            when {{ is_after_ingestion('event_time') }} then 'event_time_after_ingestion'
         end as rejection_reason
     from parsed
 ),
 
 final as (
-    select * exclude (raw, given_event_id), {{ envelope(unhashed=['is_credible']) }} from validated
+    select * exclude (raw, given_event_id, is_discharge_open), {{ envelope(unhashed=['is_credible', 'is_discharge_open']) }} from validated
 )
 
 select * from final

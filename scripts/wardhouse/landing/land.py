@@ -71,7 +71,8 @@ def land(
         `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is
         built), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
-        `undeclared` and `options` as lists of rows.
+        `undeclared`, `delivered` (declared columns that any file has) and `options` as lists of
+        rows.
     """
     raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
@@ -126,6 +127,12 @@ def land(
             }
             for plan in plans
             for source_file, name in plan.undeclared
+        ],
+        "delivered": [
+            {"area": plan.feed.area, "feed": plan.feed.name, "column_name": name}
+            for plan in plans
+            for name, spelled in plan.mapping.items()
+            if spelled
         ],
         "options": [
             {"area": area, "feed": feed, "option": option, "value": value}

@@ -1,7 +1,9 @@
 """Tests behind the statements people make of their data, from sums that SQL computed."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -239,6 +241,85 @@ def _with_test(
     return Verdict(found.value, found.group, found.n, statistic, p_value, degrees, rest)
 
 
+def state(definition: Any, groups: pd.DataFrame, told: pd.DataFrame) -> str:
+    """Put what the groups bear out into a sentence.
+
+    Parameters
+    ----------
+    definition
+        `statement`, `statement_if_zero`, `statement_if_none`, `subject` and `metric`, texts of the
+        seed insight_definitions, and `pick`.
+    groups
+        One row per group with enough data: `group_name`, `n` and `y_sum`.
+    told
+        The same of all groups, with enough data or not.
+
+    Returns
+    -------
+    str
+        The statement, with the group picked or all that are equal to it. Where there is nothing to
+        compare, or no group is ahead of any other, it says so.
+    """
+    if "{group}" not in definition.statement:
+        return str(definition.statement)
+    subject = definition.subject[:1].upper() + definition.subject[1:]
+    if groups.empty:
+        nothing = f"{subject} cannot be compared: there is too little data"
+        return (told["n"].eq(0).all() and _text(definition.statement_if_none)) or nothing
+    if len(groups) == 1:
+        name = groups["group_name"].iloc[0]
+        return f"{subject} cannot be compared: only {name} has enough data"
+    leaders = _leaders(groups, definition.pick)
+    if len(leaders) == len(groups):
+        some = " with enough data" if len(groups) < len(told) else ""
+        same = f"The {definition.metric} is the same for all {definition.subject}{some}"
+        return (told["y_sum"].eq(0).all() and _text(definition.statement_if_zero)) or same
+    names = " and ".join(filter(None, [", ".join(leaders[:-1]), leaders[-1]]))
+    form = r"\1" if len(leaders) == 1 else r"\2"
+    statement = re.sub(r"\{([^{}|]*)\|([^{}|]*)\}", form, definition.statement)
+    if not statement.startswith("{group}"):
+        names = names.replace("Under", "under")
+    return statement.replace("{group}", names)
+
+
+def untested_because(test: str, groups: pd.DataFrame) -> str:
+    """Tell why groups that give no p-value give none.
+
+    Parameters
+    ----------
+    test
+        One of `TESTS`.
+    groups
+        One row per group with enough data: `n`, `y_sum` and `y_square_sum`.
+
+    Returns
+    -------
+    str
+        Nothing where all is the same, which is an answer.
+    """
+    if groups.empty or (test == "Pearson correlation" and groups["n"].sum() < 3):
+        return "too few to tell"
+    if test == "Pearson correlation":
+        return ""
+    if len(groups) < 2 or groups["n"].min() < 2:
+        return "too few to tell"
+    is_same = len(_leaders(groups, "highest")) == len(groups)
+    return "" if is_same else "nothing varies within a group"
+
+
+def _text(value: Any) -> str:
+    """Return a cell of a seed, of which DuckDB reads an empty one as null."""
+    return value if isinstance(value, str) else ""
+
+
+def _leaders(groups: pd.DataFrame, pick: str) -> list[str]:
+    """Name all groups whose mean is the highest or lowest, by name."""
+    ordered = groups.sort_values("group_name")
+    means = ordered["y_sum"].to_numpy(float) / ordered["n"].to_numpy(float)
+    best = means.min() if pick == "lowest" else means.max()
+    return [str(name) for name in ordered["group_name"][np.isclose(means, best, rtol=1e-9, atol=0)]]
+
+
 def judge_insights(
     statistics: pd.DataFrame, definitions: pd.DataFrame, minimum_group_size: int
 ) -> pd.DataFrame:
@@ -249,16 +330,18 @@ def judge_insights(
     statistics
         Sums by `area`, `insight` and `group_name`, as in `telehealth_insight_statistics`.
     definitions
-        One row per statement: `area`, `insight`, `test` (one of `TESTS`) and `pick`.
+        One row per statement: `area`, `insight`, `test` (one of `TESTS`) and `pick`, and the texts
+        that `state` takes; without them no statement is made.
     minimum_group_size
         Smaller groups take no part.
 
     Returns
     -------
     DataFrame
-        One row per statement with data: `area`, `insight`, `group_name`, `value`, `n`,
-        `n_compared`, `statistic`, `degrees_of_freedom`, `residual_degrees_of_freedom`, `p_value`
-        and `p_value_adjusted` (Holm, over the statements of an area).
+        One row per statement with data: `area`, `insight`, `statement`, `group_name`, `value`, `n`,
+        `n_compared`, `statistic`, `degrees_of_freedom`, `residual_degrees_of_freedom`, `p_value`,
+        `untested_because` (see the function, empty where there is a p-value) and
+        `p_value_adjusted` (Holm, over the statements of an area).
     """
     rows = []
     for definition in definitions.sort_values(["area", "insight"]).itertuples():
@@ -277,6 +360,9 @@ def judge_insights(
             {
                 "area": definition.area,
                 "insight": definition.insight,
+                "statement": state(definition, groups, told)
+                if hasattr(definition, "subject")
+                else "",
                 "group_name": found.group,
                 "value": found.value,
                 "n": found.n,
@@ -285,12 +371,16 @@ def judge_insights(
                 "degrees_of_freedom": found.degrees_of_freedom,
                 "residual_degrees_of_freedom": found.residual_degrees_of_freedom,
                 "p_value": found.p_value,
+                "untested_because": untested_because(definition.test, groups)
+                if np.isnan(found.p_value)
+                else "",
             }
         )
     # Named with their types, so that a table without statements has them too.
     types = {
         "area": "str",
         "insight": "str",
+        "statement": "str",
         "group_name": "str",
         "value": "float64",
         "n": "int64",
@@ -299,6 +389,7 @@ def judge_insights(
         "degrees_of_freedom": "float64",
         "residual_degrees_of_freedom": "float64",
         "p_value": "float64",
+        "untested_because": "str",
         "p_value_adjusted": "float64",
     }
     judged = pd.DataFrame(rows, columns=list(types)).astype(types)

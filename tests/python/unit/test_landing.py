@@ -179,6 +179,7 @@ def test_feeds_of_the_project_are_those_its_sources_declare():
         "treatment_id": False,
         "patient_feedback_score": True,
         "review_date": False,
+        "feedback_id": False,
     }
 
 

@@ -1,4 +1,4 @@
--- Answers that name neither treatment nor day may repeat, and are told apart by their occurrence.
+-- Answers that name neither themselves, nor treatment, nor day may repeat, and are told apart by their occurrence.
 -- A view, as fct_treatments is.
 {{ config(materialized='view') }}
 
@@ -9,7 +9,7 @@ with feedback as (
 identified as (
     select *, 1 as occurrence
     from feedback
-    where treatment_id is not null or review_date is not null
+    where coalesce(feedback_id, treatment_id, review_date::varchar) is not null
 ),
 
 unidentified as (
@@ -17,7 +17,7 @@ unidentified as (
         *,
         row_number() over (partition by record_hash order by source_file) as occurrence
     from feedback
-    where treatment_id is null and review_date is null
+    where coalesce(feedback_id, treatment_id, review_date::varchar) is null
 ),
 
 answers as (
@@ -30,10 +30,11 @@ final as (
     select
         {{ surrogate_key([
             "'hospital'", 'patient_id', 'treatment_id', 'review_date', 'feedback_score',
-            "array_to_string(repairs, ',')", 'occurrence',
+            "array_to_string(repairs, ',')", "occurrence || coalesce(chr(31) || feedback_id, '')",
         ]) }} as patient_feedback_key,
         {{ member_key('hospital', 'patient', 'patient_id') }} as patient_key,
         patient_id,
+        feedback_id,
         treatment_id as reported_treatment_id,
         review_date,
         feedback_score,

@@ -11,13 +11,13 @@
     publishes=[{'key': ['department_key'], 'tracked': ['hospital_id', 'department']}],
 ) }}
 {% set flows = [
-    ('admissions', 'admission_hour_at', 'admitted_at', 'wait_minutes', 'is_admission_credible'),
-    ('discharges', 'discharge_hour_at', 'discharged_at', 'length_of_stay_hours',
-     'is_stay_credible'),
+    ('admissions', 'admission_hour_at', 'wait_minutes', 'is_admission_credible'),
+    ('discharges', 'discharge_hour_at', 'length_of_stay_hours',
+     'is_stay_credible and not is_discharge_planned'),
 ] %}
 
 with
-{% for flow, hour_at, moment, measure, condition in flows %}
+{% for flow, hour_at, measure, condition in flows %}
 {{ flow }}_changed as (
     select
         *,
@@ -32,16 +32,13 @@ with
         any_value(hospital_id) as hospital_id,
         any_value(department) as department,
         count(*) filter ({{ condition }}) as n_{{ flow }},
-        count(*) filter (not {{ condition }}) as n_not_credible,
+        count(*) filter (not is_admission_credible) as n_not_credible,
         count(*) filter (is_stay_credible) as n_of_known_end,
+        count(*) filter (is_stay_credible and is_discharge_planned) as n_planned,
         count({{ measure }}) filter ({{ condition }}) as n_known,
         sum({{ measure }}) filter ({{ condition }}) as total,
         sum({{ measure }} * {{ measure }}) filter ({{ condition }}) as square_total,
-        quantile_cont({{ measure }}::double, [0.5, 0.9]) filter ({{ condition }}) as quantiles,
-        -- A discharge that its event announces for later has not happened yet.
-        max({{ moment }}) filter (
-            {{ condition }} and {{ moment }} <= coalesce(last_event_at, {{ moment }})
-        ) as last_known_at
+        quantile_cont({{ measure }}::double, [0.5, 0.9]) filter ({{ condition }}) as quantiles
     from {{ flow }}_changed
     where hour_at is not null
     group by department_key, hour_at
@@ -57,7 +54,7 @@ final as (
         coalesce(admissions.n_not_credible, 0) as n_admissions_not_credible,
         coalesce(n_admissions - admissions.n_of_known_end, 0) as n_end_unknown,
         coalesce(n_discharges, 0) as n_discharges,
-        greatest(admissions.last_known_at, discharges.last_known_at) as last_known_at,
+        coalesce(discharges.n_planned, 0) as n_discharges_planned,
         {{ hour_columns('admissions', 'wait_minutes', 'wait') }},
         {{ hour_columns('discharges', 'length_of_stay_hours', 'stay') }}
     from admissions

@@ -28,7 +28,7 @@ stays as (
         arg_max({{ attribute }}, event_number) as {{ attribute }},
         {% endfor %}
         -- Where any clock is known, a clock decides.
-        coalesce(bool_or(is_credible) filter (known_at is not null), true) as is_admission_credible,
+        coalesce(bool_or(is_credible) filter (known_at is not null), true) as is_admission_in_time,
         count(*) as n_events,
         min(known_at) as first_event_at,
         max(known_at) as last_event_at,
@@ -40,11 +40,7 @@ stays as (
 flagged as (
     select
         *,
-        coalesce(discharged_at < admitted_at, false) as is_discharge_before_admission,
-        discharged_at is null and list_contains(repairs, 'discharge_time:set_null')
-            as is_discharge_unreadable,
-        is_admission_credible and not is_discharge_before_admission
-        and not is_discharge_unreadable as is_stay_credible
+        {{ stay_flags() }}
     from stays
 ),
 
@@ -57,9 +53,11 @@ final as (
         admitted_at::date as admission_date, date_trunc('hour', admitted_at) as admission_hour_at,
         date_trunc('hour', discharged_at) as discharge_hour_at,
         age, reported_age, gender, bed_id, wait_minutes,
-        case when is_stay_credible then {{ length_of_stay_hours() }} end as length_of_stay_hours,
-        is_admission_credible, is_discharge_before_admission, is_discharge_unreadable,
-        is_stay_credible,
+        case
+            when is_stay_credible and not is_discharge_planned then {{ length_of_stay_hours() }}
+        end as length_of_stay_hours,
+        is_stay_too_long, is_admission_credible, is_discharge_before_admission,
+        is_discharge_unreadable, is_discharge_planned, is_stay_credible,
         list_contains(repairs, 'age:set_null') as is_age_repaired,
         n_events, first_event_at, last_event_at, repairs
     from flagged

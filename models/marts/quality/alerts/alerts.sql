@@ -48,8 +48,8 @@ final as (
         severity,
         format(
             '{}: {}{} ({} {}{})',
-            metric, {{ plain_number('factor * value') }}, unit_told,
-            comparison, {{ plain_number('factor * threshold') }}, unit_told
+            metric, {{ plain_number('factor * value') }}, {{ unit_of('factor * value') }},
+            comparison, {{ plain_number('factor * threshold') }}, {{ unit_of('factor * threshold') }}
         ) as message,
         metric,
         value,

@@ -11,9 +11,7 @@ final as (
     select
         definitions.area,
         definitions.insight,
-        replace(
-            definitions.statement, '{group}', coalesce(nullif(tests.group_name, ''), 'None yet')
-        ) as statement,
+        tests.statement,
         definitions.metric,
         nullif(tests.value, 'nan'::double) as value,
         tests.n::bigint as n,
@@ -26,7 +24,7 @@ final as (
         nullif(tests.p_value_adjusted, 'nan'::double) as p_value_adjusted,
         p_value_adjusted < {{ var('significance_level') }} as is_significant,
         case
-            when p_value_adjusted is null then 'too few to tell'
+            when tests.untested_because <> '' then tests.untested_because
             when is_significant then definitions.verdict_if_significant
             else definitions.verdict_otherwise
         end as verdict

@@ -4,6 +4,10 @@ with visits as (
     select * from {{ ref('provider_match_features') }}
 ),
 
+providers as (
+    {{ area_members('telehealth', 'provider') }}
+),
+
 every_visit as (
     select
         provider_key,
@@ -51,7 +55,7 @@ final as (
         coalesce({{ total }}, 0) as {{ total }},
         {% endfor %}
         coalesce(similar_satisfaction, 0) as similar_satisfaction
-    from {{ ref('dim_provider') }} as providers
+    from providers
     cross join needs
     -- One row per provider, and per provider and need, on the right.
     left join every_visit using (provider_key)
@@ -59,7 +63,6 @@ final as (
     where
         providers.is_active
         and providers.specialty is not null
-        and providers.assigning_authority = {{ assigning_authority('telehealth', 'provider') }}
 )
 
 select * from final

@@ -22,7 +22,8 @@ observed as (
     select
         thresholds.area,
         thresholds.alert_type,
-        '{{ metric }} over ' || thresholds.window_days || ' days' as metric,
+        '{{ metric }} over ' || thresholds.window_days
+        || if(thresholds.window_days = 1, ' day', ' days') as metric,
         {{ value }}::decimal(18, 4) as value
     from {{ ref(fact) }}
     inner join thresholds
