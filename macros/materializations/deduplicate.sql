@@ -12,8 +12,11 @@
     {% set conflict = 'conflicting_' ~ key | join('_and_') %}
     {% set last_wins = config.get('on_conflict') == 'last' %}
     {% set last_first = 'desc' if last_wins else 'asc' %}
-    {% set is_candidate %}
+    {% set is_valid %}
         (rejection_reason is null or rejection_reason = '{{ conflict }}')
+    {% endset %}
+    {% set is_candidate %}
+        {{ is_valid }}
         and coalesce({{ identified_by | join('::varchar, ') }}::varchar) is not null
     {% endset %}
     {% set repeated %}
@@ -31,7 +34,9 @@
             {{ (record_columns() + key) | unique | join(', ') }}
         from {{ this }}
         where rowid in (
-            select rowid from {{ this }} where key_hash in ({{ touched or repeated }})
+            -- Rejected records, of which those without any field share a hash, are no candidates.
+            select rowid from {{ this }}
+            where key_hash in ({{ touched or repeated }}) and {{ is_valid }}
         ) and {{ is_candidate }}
     ),
 
