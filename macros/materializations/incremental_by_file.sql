@@ -22,7 +22,10 @@
             {{ forget_files(feed) }}
         {% endcall %}
         {{ create_whole_table(target_relation) }}
-        {% if not flags.EMPTY %}{% do refuse_changed_files(feed) %}{% endif %}
+        {% if not flags.EMPTY %}
+            {% do refuse_changed_files(feed) %}
+            {% do refuse_other_settings(feed, this) %}
+        {% endif %}
         {% call statement('load') %}
             {{ deduplicate() }}
             {{ publish() }}
@@ -35,6 +38,7 @@
         {% endcall %}
         {% set staged = stage_rows(target_relation) %}
         {% do refuse_changed_files(feed) %}
+        {% do refuse_other_settings(feed, staged) %}
         {% set columns = record_columns() | join(', ') %}
         {% call statement('main') %}
             {% if feed_state(feed).has_changed and not flags.EMPTY %}

@@ -43,6 +43,7 @@
 {# Why the reader set a record aside: it is no record, or one that says something twice or with a NUL. #}
 {% macro unreadable_reason() -%}
     case
+        when starts_with(raw.unreadable_text, 'repeated header: ') then 'repeated_header'
         when not coalesce(json_valid(raw.unreadable_text), false) then 'unreadable_line'
         when json_type(raw.unreadable_text) <> 'OBJECT' then 'unreadable_line'
         when list_unique(json_keys(raw.unreadable_text)) < len(json_keys(raw.unreadable_text))
@@ -58,6 +59,17 @@
         when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
         else '{{ word }}_{{ raw_column }}'
     end
+{%- endmacro %}
+
+
+{#
+    Branches of a case: why a record is refused that lacks a field it must have, one after another.
+    Each further argument is a column, as "typed raw" where the two are not called alike.
+#}
+{% macro required(word) -%}
+    {%- for column in varargs %}
+        when {{ column.split(' ')[0] }} is null then {{ missing_or(word, column.split(' ')[-1]) }}
+    {%- endfor -%}
 {%- endmacro %}
 
 

@@ -43,13 +43,20 @@ def _changed_files(raw_dir: str, scanned: str) -> str:
     )
 
 
+def _proven_settings(raw_dir: str, request: str) -> str:
+    from wardhouse.landing.inspection.report import proven_settings
+
+    return proven_settings(Path(raw_dir), json.loads(request))
+
+
 def _make_folder(path: str) -> str:
     Path(path).mkdir(parents=True, exist_ok=True)
     return path
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land`, `wardhouse_changed_files` and `wardhouse_make_folder`.
+    """Registers `wardhouse_land`, `wardhouse_changed_files`, `wardhouse_proven_settings` and
+    `wardhouse_make_folder`.
 
     Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
@@ -80,6 +87,7 @@ class Plugin(BasePlugin):
         for name, function, n_arguments in (
             ("wardhouse_land", _land, 3),
             ("wardhouse_changed_files", _changed_files, 2),
+            ("wardhouse_proven_settings", _proven_settings, 2),
             ("wardhouse_make_folder", _make_folder, 1),
         ):
             types = ["VARCHAR"] * n_arguments

@@ -16,19 +16,17 @@ parsed as (
         events as raw, events.source_file, events.stream_position,
         try_cast(events.ingested_at as timestamp) as ingested_at,
         {{ parse_id('events.event_id') }} as given_event_id,
-        {{ parse_timestamp('events.event_time', options.date_order) }} as event_time,
+        {{ parse_timestamp('events.event_time', options.date_order, options) }} as event_time,
         {{ parse_id('events.patient_id') }} as patient_id, {{ parse_id('events.hospital_id') }} as hospital_id,
         -- A department that nobody foresaw is a department all the same.
         coalesce(departments.department, {{ title_case('events.department') }}) as department,
-        {{ parse_timestamp('events.admission_time', options.date_order) }} as admitted_at,
-        {{ parse_timestamp('events.discharge_time', options.date_order) }} as discharged_at,
+        {{ parse_timestamp('events.admission_time', options.date_order, options) }} as admitted_at,
+        {{ parse_timestamp('events.discharge_time', options.date_order, options) }} as discharged_at,
         coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
         {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age,
         {{ parse_id('events.bed_id') }} as bed_id,
         -- Nine digits are two decades: a longer wait is nothing to compute with.
-        try_cast({{ not_below_zero(
-            parse_number('wait_time_minutes', 2, options.decimal_mark)
-        ) }} as decimal(9, 2)) as wait_minutes
+        try_cast({{ not_below_zero(parse_number('wait_time_minutes', 2, options.decimal_mark)) }} as decimal(9, 2)) as wait_minutes
     from events
     -- A spelling is unique in both seeds.
     {{ known_by_spelling('events.department', 'departments') }}
@@ -39,11 +37,12 @@ validated as (
     select
         *,
         -- A fraction of a year has not been completed.
-        case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end
-            as age,
+        case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end as age,
         {% call repairs() -%}
-        {{ unread('age') }}, {{ unread('event_time') }},
-        {{ unread('discharged_at', 'discharge_time') }}, {{ unread('wait_minutes', 'wait_time_minutes') }}
+        {{ unread('age') }}, {{ unread('event_time') }}, {{ unread('discharged_at', 'discharge_time') }},
+        {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('given_event_id', 'event_id') }}, {{ unread('bed_id') }},
+        {{ other_settings(options, 'timestamp', 'event_time', 'admitted_at admission_time', 'discharged_at discharge_time') }},
+        {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes') }}
         {%- endcall %} as repairs,
         coalesce(given_event_id, {{ content_hash([
             'event_time', 'patient_id', 'hospital_id', 'department', 'admitted_at', 'discharged_at',
@@ -55,10 +54,9 @@ validated as (
         + to_minutes({{ var('admission_tolerance_minutes') }}) as is_credible,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when patient_id is null then 'missing_patient_id'
-            when hospital_id is null then 'missing_hospital_id'
+            {{ required('unreadable', 'patient_id', 'hospital_id') }}
             when department is null then 'missing_department'
-            when admitted_at is null then {{ missing_or('unreadable', 'admission_time') }}
+            {{ required('unreadable', 'admitted_at admission_time') }}
         end as rejection_reason
     from parsed
 ),

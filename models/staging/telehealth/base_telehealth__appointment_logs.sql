@@ -18,7 +18,7 @@ parsed as (
         {{ parse_id('appointments.appointment_id') }} as appointment_id,
         {{ parse_id('appointments.provider_id') }} as provider_id,
         {{ parse_id('appointments.patient_id') }} as patient_id,
-        {{ parse_date('appointments.appointment_date', options.date_order) }} as appointment_date,
+        {{ parse_date('appointments.appointment_date', options.date_order, options) }} as appointment_date,
         {{ parse_time('appointments.scheduled_time') }} as scheduled_time,
         appointment_types.appointment_type, appointment_status, is_successful as is_completed,
         {{ parse_number('appointments.wait_time_minutes', 2, options.decimal_mark) }} as wait_minutes,
@@ -29,7 +29,7 @@ parsed as (
         connection_qualities.connection_quality, connection_quality_score,
         {{ parse_boolean('appointments.had_technical_issues') }} as has_technical_issues,
         {{ parse_text('appointments.technical_issue_type') }} as technical_issue_type,
-        {{ parse_timestamp('appointments.timestamp', options.date_order) }} as recorded_at
+        {{ parse_timestamp('appointments.timestamp', options.date_order, options) }} as recorded_at
     from appointments
     -- A spelling is unique in each of the four seeds.
     {{ known_by_spelling('appointments.appointment_type', 'appointment_types') }}
@@ -43,18 +43,16 @@ validated as (
         *,
         {% call repairs() -%}
         {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('duration_minutes') }},
-        {{ unread('connection_quality') }}, {{ unread('has_technical_issues', 'had_technical_issues') }}
+        {{ unread('connection_quality') }}, {{ unread('has_technical_issues', 'had_technical_issues') }},
+        {{ other_settings(options, 'date', 'appointment_date') }},
+        {{ other_settings(options, 'timestamp', 'recorded_at timestamp') }},
+        {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes', 'duration_minutes') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when appointment_id is null then 'missing_appointment_id'
-            when provider_id is null then 'missing_provider_id'
-            when patient_id is null then 'missing_patient_id'
-            when appointment_date is null then {{ missing_or('unreadable', 'appointment_date') }}
-            when scheduled_time is null then {{ missing_or('unreadable', 'scheduled_time') }}
-            when recorded_at is null then {{ missing_or('unreadable', 'timestamp') }}
-            when appointment_type is null then {{ missing_or('unknown', 'appointment_type') }}
-            when appointment_status is null then {{ missing_or('unknown', 'status') }}
+            {{ required('unreadable', 'appointment_id', 'provider_id', 'patient_id') }}
+            {{ required('unreadable', 'appointment_date', 'scheduled_time', 'recorded_at timestamp') }}
+            {{ required('unknown', 'appointment_type', 'appointment_status status') }}
             when wait_minutes < 0 then 'negative_wait_time_minutes'
             when duration_minutes < 0 then 'negative_duration_minutes'
             when is_completed and wait_minutes is null then 'completed_without_wait_time_minutes'

@@ -2,20 +2,24 @@
 
 import csv
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from wardhouse.landing.feeds import Feed
 from wardhouse.landing.files import RefusedError, check_place
 
-OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark")
+OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark", "scale", "time_zone")
 OPTION_VALUES = {
     "encoding": ("utf-8", "latin-1", "utf-16"),  # what DuckDB reads without an extension
     "date_order": ("dmy", "mdy"),
     "decimal_mark": (".", ","),
 }
 ALIAS_PREFIX = "column:"
+VALUE_PREFIX = "value:"  # of a column that no file of the feed has
+ZONE_PREFIX = "zone:"  # of an abbreviation that a feed writes behind its times
 SIMILARITY = 0.75  # of letters and digits, above which a name is taken for another mistyped
 
 
@@ -82,17 +86,46 @@ def _option_problem(
     if place not in columns:
         near = _did_you_mean(label, (".".join(known) for known in columns))
         return f"no feed {label!r}{near}"
-    if option.startswith(ALIAS_PREFIX):
-        column = option.removeprefix(ALIAS_PREFIX)
+    prefix = next((p for p in (ALIAS_PREFIX, VALUE_PREFIX) if option.startswith(p)), "")
+    if prefix:
+        column = option.removeprefix(prefix)
         if column in columns[place]:
             return None
-        near = _did_you_mean(column, columns[place], ALIAS_PREFIX)
+        near = _did_you_mean(column, columns[place], prefix)
         return f"{label} declares no column {column!r}{near}"
+    if option.startswith(ZONE_PREFIX):
+        return _zone_problem(option, value)
     if option not in OPTIONS:
-        known = ", ".join([*OPTIONS, f"{ALIAS_PREFIX}<declared column>"])
+        prefixes = [f"{prefix}<declared column>" for prefix in (ALIAS_PREFIX, VALUE_PREFIX)]
+        prefixes.append(f"{ZONE_PREFIX}<abbreviation>")
+        known = ", ".join([*OPTIONS, *prefixes])
         return f"no option {option!r} ({known}){_did_you_mean(option, OPTIONS)}"
     if allowed and value not in allowed:
         return f"{option} is one of {', '.join(allowed)}, not {value!r}"
+    if option == "scale" and not _is_scale(value):
+        return f"{option} is two whole numbers of 0 to 100, as 1..10, not {value!r}"
+    if option == "time_zone":
+        return _zone_problem(option, value)
     if option == "delimiter" and (len(value) != 1 or not value.isascii() or value in '"\r\n\0'):
         return f"{option} is one ASCII character or \\t, not {value!r}"
+    return None
+
+
+def _is_scale(value: str) -> bool:
+    ends = re.fullmatch(r"([0-9]{1,3})\.\.([0-9]{1,3})", value)
+    return bool(ends) and int(ends[1]) < int(ends[2]) <= 100
+
+
+def _zone_problem(option: str, value: str) -> str | None:
+    """Say what is wrong with a zone; an abbreviation may also stand for a distance from UTC."""
+    is_abbreviation = option.startswith(ZONE_PREFIX)
+    name = option.removeprefix(ZONE_PREFIX)
+    if is_abbreviation and not (name.isascii() and name.isalpha()):
+        return f"{option}: an abbreviation is of letters alone"
+    if is_abbreviation and re.fullmatch(r"[-+](0[0-9]|1[0-4]):[0-5][0-9]", value):
+        return None
+    if value not in available_timezones():
+        otherwise = " or a distance from UTC, as -05:00" if is_abbreviation else ""
+        near = _did_you_mean(value, available_timezones())
+        return f"{option} is a zone of the IANA, as Europe/Berlin{otherwise}, not {value!r}{near}"
     return None

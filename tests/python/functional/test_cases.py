@@ -1,0 +1,170 @@
+"""Small inputs that stand for files which people have, each with the figures that are right."""
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from builds import PROJECT
+
+CASES = PROJECT.parent / "shared" / "cases"
+BASES = ("build", "--exclude-resource-types", "test", "unit_test", "seed", "--select")
+DATES = "hospital,patients_data_with_doctor,date_order,mdy"
+MARK = 'hospital,patients_data_with_doctor,decimal_mark,","'
+
+
+def case(name: str) -> Path:
+    """Return the raw directory of a case, or skip the test with the reason."""
+    if not (CASES / name).is_dir():
+        pytest.skip(f"cases not here: {(CASES / name).relative_to(PROJECT.parent)}")
+    return CASES / name
+
+
+@pytest.fixture
+def build(dbt, tmp_path):
+    """Return a function that builds the hospital's base models on a case, with some options."""
+
+    def build(name: str, *lines: str, models: tuple[str, ...] = ("models/staging/hospital",)):
+        raw_dir = case(name)
+        if lines:
+            raw_dir = Path(shutil.copytree(raw_dir, tmp_path / "raw"))
+            text = "\n".join(("area,feed,option,value", *lines, ""))
+            (raw_dir / "feeds.csv").write_text(text)
+        return dbt(raw_dir, tmp_path / "place", *BASES, *models, areas="hospital")
+
+    return build
+
+
+def accepted(outcome, feed: str, columns: str) -> list[tuple]:
+    """Ask for what was accepted of a feed."""
+    assert outcome.success, outcome.message
+    return outcome.query(
+        f"select {columns} from staging.base_hospital__{feed} where rejection_reason is null"
+    )
+
+
+def refused(outcome, feed: str) -> dict[str, int]:
+    """Count the records of a feed that were refused, by their reason."""
+    assert outcome.success, outcome.message
+    return dict(
+        outcome.query(
+            f"select rejection_reason, count(*) from staging.base_hospital__{feed} "
+            "where rejection_reason is not null group by all"
+        )
+    )
+
+
+def test_dates_of_another_order_stop_the_build_with_the_line_that_mends_it(build):
+    outcome = build("us_dates_and_odd_values")
+    assert not outcome.success
+    assert f"\n  {DATES}" in outcome.message
+    assert "'12/25/2025'" in outcome.message
+    assert "decimal_mark" not in outcome.message.replace("patient_feedback,decimal_mark", "")
+    treatments = "base_hospital__patients_data_with_doctor"
+    assert outcome.statuses[treatments] == "error"
+    assert outcome.statuses["stg_hospital__treatments"] == "skipped"
+
+
+def test_dates_in_their_order_and_odd_values_are_read_or_flagged(build):
+    outcome = build("us_dates_and_odd_values", DATES)
+    days = dict(
+        outcome.query(
+            "select treatment_id, treatment_date::varchar "
+            "from staging.base_hospital__patients_data_with_doctor"
+        )
+    )
+    assert (days["T01"], days["T02"], days["T05"]) == ("2025-03-04", "2025-12-25", "2025-03-04")
+    patients = dict(accepted(outcome, "patients_data_with_doctor", "treatment_id, patient_id"))
+    assert patients["T17"] == patients["T18"] == "29872499824296"
+    assert patients["T19"] != patients["T20"]
+    doctors = accepted(outcome, "patients_data_with_doctor", "distinct doctor_id")
+    assert sorted(doctors) == [("D1",), ("D1.0",)]
+    assert refused(outcome, "patients_data_with_doctor") == {
+        "unreadable_patient_id": 2,
+        "negative_treatment_cost": 2,
+    }
+    assert refused(outcome, "patient_feedback") == {
+        "unreadable_patient_feedback_score": 4,
+        "patient_feedback_score_outside_1_to_5": 1,
+    }
+
+
+def test_identifier_with_a_decimal_is_the_one_without_and_scores_have_their_scale(build):
+    scale = "hospital,patient_feedback,scale,1..10"
+    outcome = build("ids_with_decimals_and_ten_point_scores", scale)
+    doctors = dict(accepted(outcome, "patients_data_with_doctor", "treatment_id, doctor_id"))
+    assert doctors["T3"] == "1"
+    scores = accepted(outcome, "patient_feedback", "patient_id, feedback_score::double")
+    assert [score for patient, score in scores if patient == "P3"] == [9, 4]
+
+
+def test_one_score_beyond_the_scale_is_refused_and_proves_no_other(build):
+    outcome = build("ids_with_decimals_and_ten_point_scores")
+    assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 1}
+
+
+def test_german_export_stops_with_its_lines_and_is_right_with_them(build, tmp_path):
+    outcome = build("german_spreadsheet_export")
+    assert not outcome.success
+    lines = [line.strip() for line in outcome.message.splitlines()]
+    lines = [line for line in lines if line.startswith("hospital,")]
+    assert MARK in lines
+    assert "hospital,doctors_info,encoding,latin-1" in lines
+    shutil.rmtree(tmp_path / "place")
+    outcome = build("german_spreadsheet_export", *dict.fromkeys(lines))
+    amount = "sum(treatment_cost_amount + room_cost_amount)"
+    assert accepted(outcome, "patients_data_with_doctor", amount) == [(Decimal("13305.00"),)]
+    doctors = accepted(outcome, "doctors_info", "doctor_name, specialty")
+    assert doctors == [("Müller", "Röntgen")]
+    scores = accepted(outcome, "patient_feedback", "feedback_score::double")
+    assert sorted(scores) == [(3,), (4.5,)]
+
+
+def test_column_that_its_user_names_wins(build):
+    outcome = build("explicit_column_mapping")
+    amount = "sum(treatment_cost_amount + room_cost_amount)"
+    assert accepted(outcome, "patients_data_with_doctor", amount) == [(Decimal("425.00"),)]
+
+
+def test_words_for_nothing_are_null_in_every_column(build):
+    outcome = build("null_words")
+    assert accepted(outcome, "doctors_info", "doctor_name, specialty") == [(None, None)] * 2
+    types = accepted(outcome, "patients_data_with_doctor", "distinct treatment_type")
+    assert set(types) == {("Scan",), (None,)}
+
+
+def test_words_for_nothing_and_repeated_headers_are_no_patients(build):
+    outcome = build("null_words_dates_and_repeated_header")
+    reasons = refused(outcome, "patients_data_with_doctor")
+    assert reasons["repeated_header"] == 2
+    assert reasons["missing_patient_id"] == 10
+    assert reasons["missing_doctor_id"] == 2
+    assert reasons["unreadable_patient_id"] == 2
+    assert refused(outcome, "doctors_info") == {"repeated_header": 1}
+    assert (None,) in accepted(outcome, "doctors_info", "specialty")
+    read = "patient_id, treatment_date::varchar"
+    found = {
+        key: rest
+        for key, *rest in accepted(outcome, "patients_data_with_doctor", f"treatment_id, {read}")
+    }
+    assert [found[key][1] for key in ("T2", "T3")] == ["2025-01-31"] * 2
+    assert [found[key][0] for key in ("T16", "T17", "T18")] == ["1001", "MRN-1002", "00123"]
+    assert reasons["negative_treatment_cost"] == 3
+
+
+def test_identifiers_that_a_table_kept_as_doubles_are_whole(build):
+    outcome = build("float_ids_parquet")
+    patients = set(accepted(outcome, "patients_data_with_doctor", "patient_id"))
+    answers = accepted(outcome, "patient_feedback", "patient_id")
+    assert len(answers) == 18
+    assert set(answers) <= patients
+
+
+def test_delimiter_at_the_end_of_the_header_loses_nothing(build):
+    outcome = build("trailing_delimiter_in_header")
+    assert len(accepted(outcome, "patients_data_with_doctor", "treatment_id")) == 20
+
+
+def test_name_beside_an_identifier_does_not_fill_it(build):
+    outcome = build("name_beside_id")
+    assert refused(outcome, "patients_data_with_doctor") == {"missing_patient_id": 4}
