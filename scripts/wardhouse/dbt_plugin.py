@@ -55,8 +55,7 @@ def _make_folder(path: str) -> str:
 
 
 class Plugin(BasePlugin):
-    """Registers `wardhouse_land`, `wardhouse_changed_files`, `wardhouse_proven_settings` and
-    `wardhouse_make_folder`.
+    """Registers what macros call by `wardhouse_<name>`: the functions of this module.
 
     Its option in profiles.yml, `is_production`, holds the connection to what target prod needs.
     """
