@@ -14,7 +14,8 @@
         {%- set proof -%}
             case
                 when {{ column.split(' ')[0] }} is null and not {{ is_blank(text) }}
-                    and {{ read_by_other_setting(text, kind, options) }} is not null
+                    and {{ read_by_setting(text, kind, options, true) }} is not null
+                    and {{ read_by_setting(text, kind, options, false) }} is null
                     then '{{ column.split(' ')[-1] }}:other_{{ setting }}'
             end
         {%- endset -%}
@@ -24,9 +25,9 @@
 {%- endmacro %}
 
 
-{% macro read_by_other_setting(text, kind, options) -%}
-    {%- set order = 'mdy' if options.date_order == 'dmy' else 'dmy' -%}
-    {%- set mark = ',' if options.decimal_mark == '.' else '.' -%}
+{% macro read_by_setting(text, kind, options, is_other) -%}
+    {%- set order = 'mdy' if (options.date_order == 'dmy') == is_other else 'dmy' -%}
+    {%- set mark = ',' if (options.decimal_mark == '.') == is_other else '.' -%}
     {%- if kind == 'date' -%}
         {{ parse_date(text, order, options) }}
     {%- elif kind == 'timestamp' -%}
@@ -44,6 +45,17 @@
     {%- set low, high = scale_of(options) -%}
     when {{ typed_column }} not between {{ low }} and {{ high }}
         then '{{ raw_column or typed_column }}_outside_{{ low }}_to_{{ high }}'
+{%- endmacro %}
+
+
+{# A mean of the scale of a feed's answers, on the five points that thresholds are said in. #}
+{% macro on_five_points(score, area, feed) -%}
+    {%- set low, high = scale_of(feed_options(area, feed)) -%}
+    {%- if (low, high) == (1, 5) -%}
+        {{ score }}
+    {%- else -%}
+        (1 + 4 * ({{ score }} - {{ low }}) / {{ high - low }})
+    {%- endif -%}
 {%- endmacro %}
 
 

@@ -500,7 +500,7 @@ BAD_LINES: dict[str, tuple[str, str, bytes, Counter, int]] = {
                 {"patient_id": "P9", "patient_feedback_score": {"value": 3}},
             ]
         ).encode(),
-        Counter({"missing_patient_feedback_score": 2}),
+        Counter({"unreadable_patient_feedback_score": 2}),
         6,
     ),
     "bare NaN": (

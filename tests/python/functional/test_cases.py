@@ -9,6 +9,9 @@ from builds import PROJECT
 
 CASES = PROJECT.parent / "shared" / "cases"
 BASES = ("build", "--exclude-resource-types", "test", "unit_test", "seed", "--select")
+TREATMENTS = (
+    "treatment_id,patient_id,doctor_id,treatment_type,treatment_cost,room_cost,treatment_date\n"
+)
 DATES = "hospital,patients_data_with_doctor,date_order,mdy"
 MARK = 'hospital,patients_data_with_doctor,decimal_mark,","'
 
@@ -98,6 +101,15 @@ def test_identifier_with_a_decimal_is_the_one_without_and_scores_have_their_scal
     assert [score for patient, score in scores if patient == "P3"] == [9, 4]
 
 
+def test_mean_of_ten_point_scores_is_on_their_scale(build):
+    scale = "hospital,patient_feedback,scale,1..10"
+    outcome = build(
+        "ids_with_decimals_and_ten_point_scores", scale, models=("+patient_feedback_totals",)
+    )
+    mean = "select avg_feedback_score from core.patient_feedback_totals where patient_id = 'P3'"
+    assert outcome.query(mean) == [(Decimal("6.5"),)]
+
+
 def test_one_score_beyond_the_scale_is_refused_and_proves_no_other(build):
     outcome = build("ids_with_decimals_and_ten_point_scores")
     assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 1}
@@ -168,3 +180,89 @@ def test_delimiter_at_the_end_of_the_header_loses_nothing(build):
 def test_name_beside_an_identifier_does_not_fill_it(build):
     outcome = build("name_beside_id")
     assert refused(outcome, "patients_data_with_doctor") == {"missing_patient_id": 4}
+
+
+@pytest.fixture
+def hospital(dbt, tmp_path):
+    """Return a function that builds the base models of a hospital with some files of its own."""
+
+    def hospital(**files: str):
+        raw_dir = tmp_path / "raw"
+        (raw_dir / "hospital").mkdir(parents=True)
+        texts = {
+            "doctors_info": "doctor_id,doctor_name,specialty\nD1,Ann,ENT\n",
+            "patients_data_with_doctor": TREATMENTS + "T1,P1,D1,Scan,1,2,2025-01-02\n",
+            "patient_feedback": "patient_id,patient_feedback_score\nP1,4\n",
+            **files,
+        }
+        for name, text in texts.items():
+            folder = raw_dir if name == "feeds" else raw_dir / "hospital"
+            (folder / f"{name}.csv").write_text(text)
+        return dbt(raw_dir, tmp_path / "place", *BASES, "models/staging/hospital", areas="hospital")
+
+    return hospital
+
+
+def answers(n_beyond: int, n: int, score: str = "9") -> str:
+    """Write answers, some of which lie beyond five points."""
+    scores = [score] * n_beyond + ["4"] * (n - n_beyond)
+    lines = [f"P{place},{each}" for place, each in enumerate(scores)]
+    return "\n".join(["patient_id,patient_feedback_score", *lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (answers(2, 20), "hospital,patient_feedback,scale,1..10"),
+        (answers(2, 20, "0"), "hospital,patient_feedback,scale,0..5"),
+        (answers(2, 20, "85"), "hospital,patient_feedback,scale,1..100"),
+        (answers(1, 20), None),
+        (answers(19, 19), None),
+    ],
+)
+def test_many_answers_beyond_the_scale_stop_the_build(hospital, text, line):
+    outcome = hospital(patient_feedback=text)
+    assert outcome.success is (line is None)
+    if line:
+        assert line in [each.strip() for each in outcome.message.splitlines()]
+        assert outcome.statuses["stg_hospital__patient_feedback"] == "skipped"
+
+
+def test_a_scale_that_is_named_has_answers_beyond_it_refused(hospital):
+    feeds = "area,feed,option,value\nhospital,patient_feedback,scale,1..5\n"
+    outcome = hospital(patient_feedback=answers(19, 20), feeds=feeds)
+    assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 19}
+
+
+def test_values_that_contradict_each_other_prove_nothing_and_are_flagged(hospital):
+    lines = [
+        "T1,P1,D1,Scan,1,2,25/12/2025",
+        "T2,P1,D1,Scan,80.5,2,12/25/2025",
+        'T3,P1,D1,Scan,"80,5",2,2025-01-01',
+    ]
+    outcome = hospital(patients_data_with_doctor=TREATMENTS + "\n".join([*lines, ""]))
+    repairs = dict(accepted(outcome, "patients_data_with_doctor", "treatment_id, repairs"))
+    assert repairs == {
+        "T1": [],
+        "T2": ["treatment_date:set_null", "treatment_date:other_date_order"],
+        "T3": ["treatment_cost:imputed_zero", "treatment_cost:other_decimal_mark"],
+    }
+
+
+def test_a_setting_that_is_named_has_other_values_flagged(hospital):
+    outcome = hospital(
+        patients_data_with_doctor=f"{TREATMENTS}T1,P1,D1,Scan,1,2,12/25/2025\n",
+        feeds="area,feed,option,value\nhospital,patients_data_with_doctor,date_order,dmy\n",
+    )
+    repairs = accepted(outcome, "patients_data_with_doctor", "repairs")
+    assert repairs == [(["treatment_date:set_null"],)]
+
+
+def test_what_a_file_lacks_is_supplied(hospital):
+    text = TREATMENTS.replace(",room_cost", "") + "T1,P1,D1,Scan,1,2025-01-02\n"
+    outcome = hospital(
+        patients_data_with_doctor=text,
+        feeds="area,feed,option,value\nhospital,patients_data_with_doctor,value:room_cost,7.5\n",
+    )
+    rooms = accepted(outcome, "patients_data_with_doctor", "room_cost_amount, repairs")
+    assert rooms == [(Decimal("7.50"), [])]
