@@ -3,6 +3,25 @@
 {% endmacro %}
 
 
+{# A timestamp, or the midnight of a text that is a day alone: its time is not known. #}
+{% macro parse_timestamp_or_day(column, date_order, options={}) -%}
+    coalesce(
+        {{ parse_timestamp(column, date_order, options) }},
+        case
+            when {{ is_day_alone(column) }} then {{ clock_in_utc(
+                parse_date(column, date_order, options) ~ "::varchar || ' 00:00:00'", options.get('time_zone', '+00')
+            ) }}
+        end
+    )
+{%- endmacro %}
+
+
+{# No clock in it, which is read or is wrong. #}
+{% macro is_day_alone(column) -%}
+    not contains({{ column }}, ':') and not regexp_matches({{ column }}, '{{ compact_start() }}')
+{%- endmacro %}
+
+
 {% macro written_clock() -%}
     (?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]+)?)?|24:00(?::00(?:[.]0+)?)?
 {%- endmacro %}

@@ -40,6 +40,15 @@
 {%- endmacro %}
 
 
+{# The mark of a moment of which the day alone is known. #}
+{% macro unknown_time(typed_column, raw_column) -%}
+    case
+        when {{ is_day_alone('raw.' ~ raw_column) }} and {{ typed_column }} is not null
+            then '{{ raw_column }}:time_unknown'
+    end
+{%- endmacro %}
+
+
 {# Why the reader set a record aside: it is no record, or one that says something twice or with a NUL. #}
 {% macro unreadable_reason() -%}
     case
@@ -80,7 +89,40 @@
 {%- endmacro %}
 
 
+{# A branch of a case: a word that a record must have is none that is known, which the reason tells. #}
+{% macro known_word(column, raw_column) -%}
+    when {{ column }} is null then case
+        when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
+        else 'unknown_{{ raw_column }}: ' || left({{ parse_text('raw.' ~ raw_column) }}, 40)
+    end
+{%- endmacro %}
+
+
+{#
+    A word as a list of spellings writes it: where spellings.csv of the raw directory has one for it,
+    the word that it stands for.
+#}
+{% macro respelled(column, seed, options) -%}
+    {%- set prefix = 'spelling:' ~ seed ~ ':' -%}
+    {%- set words = [] -%}
+    {%- for option, value in options.items() if option.startswith(prefix) -%}
+        {%- do words.append('when ' ~ sql_text(option[prefix | length:]) ~ ' then ' ~ sql_text(value)) -%}
+    {%- endfor -%}
+    {%- if words -%}
+        case {{ spelling(column) }} {{ words | join(' ') }} else {{ column }} end
+    {%- else -%}
+        {{ column }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# A respelled word as text, for lists that nobody can know to the end. #}
+{% macro spelled(column, seed, options) -%}
+    {{ parse_text(respelled(column, seed, options)) }}
+{%- endmacro %}
+
+
 {# Joins a seed of spellings under its own name. #}
-{% macro known_by_spelling(column, seed) -%}
-    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(column) }} = {{ seed }}.spelling
+{% macro known_by_spelling(column, seed, options={}) -%}
+    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(respelled(column, seed, options)) }} = {{ seed }}.spelling
 {%- endmacro %}

@@ -19,18 +19,18 @@ parsed as (
         {{ parse_timestamp('events.event_time', options.date_order, options) }} as event_time,
         {{ parse_id('events.patient_id') }} as patient_id, {{ parse_id('events.hospital_id') }} as hospital_id,
         -- A department that nobody foresaw is a department all the same.
-        coalesce(departments.department, {{ title_case('events.department') }}) as department,
-        {{ parse_timestamp('events.admission_time', options.date_order, options) }} as admitted_at,
-        {{ parse_timestamp('events.discharge_time', options.date_order, options) }} as discharged_at,
-        coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
+        coalesce(departments.department, {{ title_case(respelled('events.department', 'departments', options)) }}) as department,
+        {{ parse_timestamp_or_day('events.admission_time', options.date_order, options) }} as admitted_at,
+        {{ parse_timestamp_or_day('events.discharge_time', options.date_order, options) }} as discharged_at,
+        coalesce(genders.gender, {{ title_case(respelled('events.gender', 'genders', options)) }}) as gender,
         {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age,
         {{ parse_id('events.bed_id') }} as bed_id,
         -- Nine digits are two decades: a longer wait is nothing to compute with.
         try_cast({{ not_below_zero(parse_number('wait_time_minutes', 2, options.decimal_mark)) }} as decimal(9, 2)) as wait_minutes
     from events
     -- A spelling is unique in both seeds.
-    {{ known_by_spelling('events.department', 'departments') }}
-    {{ known_by_spelling('events.gender', 'genders') }}
+    {{ known_by_spelling('events.department', 'departments', options) }}
+    {{ known_by_spelling('events.gender', 'genders', options) }}
 ),
 
 validated as (
@@ -42,7 +42,8 @@ validated as (
         {{ unread('age') }}, {{ unread('event_time') }}, {{ unread('discharged_at', 'discharge_time') }},
         {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('given_event_id', 'event_id') }}, {{ unread('bed_id') }},
         {{ other_settings(options, 'timestamp', 'event_time', 'admitted_at admission_time', 'discharged_at discharge_time') }},
-        {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes') }}
+        {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes') }},
+        {{ unknown_time('admitted_at', 'admission_time') }}, {{ unknown_time('discharged_at', 'discharge_time') }}
         {%- endcall %} as repairs,
         coalesce(given_event_id, {{ content_hash([
             'event_time', 'patient_id', 'hospital_id', 'department', 'admitted_at', 'discharged_at',

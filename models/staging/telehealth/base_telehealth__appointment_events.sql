@@ -36,11 +36,11 @@ parsed as (
         {{ parse_text('detailed.issue_type') }} as technical_issue_type,
         {{ not_below_zero(parse_number('detailed.duration_minutes', 2)) }} as reported_duration_minutes,
         -- A device that nobody foresaw is a device all the same.
-        coalesce(device_types.device_type, {{ parse_text('detailed.device') }}) as device_type
+        coalesce(device_types.device_type, {{ spelled('detailed.device', 'device_types', options) }}) as device_type
     from detailed
     -- A spelling is unique in either seed.
-    {{ known_by_spelling('detailed.event_type', 'appointment_event_types') }}
-    {{ known_by_spelling('detailed.device', 'device_types') }}
+    {{ known_by_spelling('detailed.event_type', 'appointment_event_types', options) }}
+    {{ known_by_spelling('detailed.device', 'device_types', options) }}
 ),
 
 validated as (

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +21,7 @@ OPTION_VALUES = {
 ALIAS_PREFIX = "column:"
 VALUE_PREFIX = "value:"  # of a column that no file of the feed has
 ZONE_PREFIX = "zone:"  # of an abbreviation that a feed writes behind its times
+SPELLING_PREFIX = "spelling:"  # of a list and a word that spellings.csv adds to it
 SIMILARITY = 0.75  # of letters and digits, above which a name is taken for another mistyped
 
 
@@ -76,6 +78,70 @@ def read_options(
         else:
             options[area, feed] = {**own, option: value}
     return options, problems
+
+
+def read_spellings(
+    raw_dir: Path, feeds: Iterable[Feed], seeds: Path
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+    """Read the optional `spellings.csv` (list, spelling, meaning) of a raw directory.
+
+    Parameters
+    ----------
+    raw_dir
+        The raw directory.
+    feeds
+        The declared feeds.
+    seeds
+        Folder of the project's seeds: those with a column `spelling` are the lists.
+
+    Returns
+    -------
+    options, problems
+        Options `spelling:<list>:<spelling>` by (area, feed), the same for all feeds, and a line for
+        every row that means nothing.
+    """
+    path = raw_dir / "spellings.csv"
+    if not os.path.lexists(path):
+        return {}, []
+    names = ("list", "spelling", "meaning")
+    lists = sorted(
+        seed.stem
+        for seed in seeds.glob("*.csv")
+        if seed.read_text(encoding="utf-8").startswith("spelling,")
+    )
+    try:
+        check_place(path, raw_dir)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except RefusedError as refusal:
+        return {}, [str(refusal)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        return {}, [f"spellings.csv cannot be read as CSV in UTF-8: {error}"]
+    if rows and not set(names) <= set(rows[0]):
+        return {}, [f"spellings.csv has no header line {','.join(names)}"]
+    options: dict[str, str] = {}
+    problems = []
+    for number, row in enumerate(rows, start=2):
+        name, spelling, meaning = ((row[column] or "").strip() for column in names)
+        option = f"{SPELLING_PREFIX}{name}:{_reduced(spelling)}"
+        problem = None
+        if name not in lists:
+            known = ", ".join(lists)
+            problem = f"no list {name!r} ({known}){_did_you_mean(name, lists)}"
+        elif not _reduced(spelling) or not meaning:
+            problem = "spelling and meaning are words with letters or digits"
+        elif option in options:
+            problem = f"{spelling!r} is given twice"
+        if problem:
+            problems.append(f"spellings.csv line {number}: {problem}")
+        options[option] = meaning
+    return {(feed.area, feed.name): options for feed in feeds}, problems
+
+
+def _reduced(word: str) -> str:
+    """Reduce a word as the macro `spelling` does: letters and digits, accents stripped."""
+    plain = unicodedata.normalize("NFD", word.lower())
+    return re.sub("[^a-z0-9]+", "", plain)
 
 
 def _option_problem(

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from builds import PROJECT
+from builds import PROJECT, SAMPLE
 
 CASES = PROJECT.parent / "shared" / "cases"
 BASES = ("build", "--exclude-resource-types", "test", "unit_test", "seed", "--select")
@@ -266,3 +266,66 @@ def test_what_a_file_lacks_is_supplied(hospital):
     )
     rooms = accepted(outcome, "patients_data_with_doctor", "room_cost_amount, repairs")
     assert rooms == [(Decimal("7.50"), [])]
+
+
+def test_words_of_a_raw_directory_statuses_of_hl7_and_zones_are_read(dbt, tmp_path):
+    raw_dir = tmp_path / "raw"
+    for name, lines in {
+        "spellings.csv": [
+            "list,spelling,meaning",
+            "appointment_statuses,wahrgenommen,Completed",
+            "departments,Notaufnahme,Emergency",
+            "departments,W7,Ward Seven",
+        ],
+        "feeds.csv": [
+            "area,feed,option,value",
+            "patient_flow,patient_events,time_zone,Europe/Berlin",
+            "patient_flow,patient_events,value:hospital_id,H1",
+        ],
+        "patient_flow/patient_events.csv": [
+            "patient_id,department,admission_time,discharge_time",
+            "P1,NOTAUFNAHME,2025-03-30 01:00:00,2025-03-30 04:00:00",
+            "P2,w7,20250305073000,20250306T073000",
+            "P3,W8,2025-03-05,2025-03-08",
+            "P4,W8,2025-03-05 25:00,",
+        ],
+        "telehealth/appointment_logs.csv": [
+            "appointment_id,provider_id,patient_id,appointment_date,scheduled_time,appointment_type,"
+            "status,wait_time_minutes,duration_minutes,device_type,connection_quality,"
+            "had_technical_issues,timestamp",
+            "A1,D1,P1,2025-01-02,10:00,House Call,wahrgenommen,1,2,pc,good,no,2025-01-02 11:00:00",
+            "A2,D1,P1,2025-01-02,10:00,Follow-up,booked,,,ipad,good,no,2025-01-02 11:00:00",
+            "A3,D1,P1,2025-01-02,10:00,Follow-up,In limbo,,,ipad,good,no,2025-01-02 11:00:00",
+        ],
+    }.items():
+        path = raw_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([*lines, ""]))
+    feeds = ("base_patient_flow__patient_events", "base_telehealth__appointment_logs")
+    for name in ("patients", "providers", "patient_feedback"):
+        (raw_dir / "telehealth" / f"{name}.csv").write_bytes(
+            (SAMPLE / "telehealth" / f"{name}.csv").read_bytes()
+        )
+    outcome = dbt(raw_dir, tmp_path / "place", *BASES, *feeds)
+    assert outcome.success, outcome.message
+    stays = outcome.query(
+        "select patient_id, hospital_id, department, admitted_at::varchar, "
+        "date_diff('minute', admitted_at, discharged_at), repairs, rejection_reason "
+        "from staging.base_patient_flow__patient_events order by patient_id"
+    )
+    unknown_times = ["admission_time:time_unknown", "discharge_time:time_unknown"]
+    assert stays == [
+        ("P1", "H1", "Emergency", "2025-03-30 00:00:00", 120, [], None),
+        ("P2", "H1", "Ward Seven", "2025-03-05 06:30:00", 1440, [], None),
+        ("P3", "H1", "W8", "2025-03-04 23:00:00", 4320, unknown_times, None),
+        ("P4", "H1", "W8", None, None, [], "unreadable_admission_time"),
+    ]
+    appointments = outcome.query(
+        "select appointment_type, appointment_status, is_completed, rejection_reason "
+        "from staging.base_telehealth__appointment_logs order by appointment_id"
+    )
+    assert appointments == [
+        ("House Call", "Completed", True, None),
+        ("Follow-up", "Scheduled", None, None),
+        ("Follow-up", None, None, "unknown_status: In limbo"),
+    ]

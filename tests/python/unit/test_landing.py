@@ -21,7 +21,7 @@ from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
 from wardhouse.landing.files import UNSETTLED, file_state, find_files, hash_file, is_as_scanned
 from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, normalise
 from wardhouse.landing.land import check_state, land
-from wardhouse.landing.options import read_options
+from wardhouse.landing.options import read_options, read_spellings
 from wardhouse.landing.plan import empty_select, plan_feed, survey_row
 from wardhouse.landing.readers import identifier, quote
 from wardhouse.settings import named_directory
@@ -307,6 +307,12 @@ def test_options_are_read_by_area_and_feed(tmp_path):
         ("clinic", "no feed 'clinic.'"),
         ("clinic,visit,delimiter,;", "no feed 'clinic.visit'"),
         ("clinic,visits,column:nope,x", "clinic.visits declares no column 'nope'"),
+        ("clinic,visits,value:nope,x", "clinic.visits declares no column 'nope'"),
+        ("clinic,visits,scale,1-10", "scale is two whole numbers of 0 to 100"),
+        ("clinic,visits,scale,5..1", "scale is two whole numbers of 0 to 100"),
+        ("clinic,visits,time_zone,Berlin", "time_zone is a zone of the IANA"),
+        ("clinic,visits,zone:EST,5", "zone:EST is a zone of the IANA"),
+        ("clinic,visits,zone:E'T,-05:00", "zone:E'T: an abbreviation is of letters alone"),
         ("clinic,visits,date_order,DMY", "date_order is one of dmy, mdy, not 'DMY'"),
         ("clinic,visits,decimal_mark,;", "decimal_mark is one of ., ,, not ';'"),
         ("clinic,visits,encoding,cp1252", "encoding is one of utf-8, latin-1, utf-16"),
@@ -320,6 +326,27 @@ def test_setting_that_means_nothing_is_a_problem_with_its_line(tmp_path, line, p
     _, problems = read_options(tmp_path, [FEED])
     assert len(problems) == 1
     assert problems[0].startswith(f"feeds.csv line 2: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("departments,Notaufnahme,Emergency", None),
+        ("departments,,Emergency", "spelling and meaning are words"),
+        ("departments,x,", "spelling and meaning are words"),
+        ("department,x,y", "no list 'department'"),
+    ],
+)
+def test_spellings_of_the_raw_directory_are_options_of_every_feed(tmp_path, line, problem):
+    write(tmp_path, "spellings.csv", f"list,spelling,meaning\n{line}\ngenders,Née-F,Female\n")
+    options, problems = read_spellings(tmp_path, [FEED], PROJECT / "seeds" / "reference")
+    assert options["clinic", "visits"]["spelling:genders:neef"] == "Female"
+    if problem:
+        assert [each.startswith("spellings.csv line 2: ") for each in problems] == [True]
+        assert problem in problems[0]
+    else:
+        assert problems == []
+        assert options["clinic", "visits"]["spelling:departments:notaufnahme"] == "Emergency"
 
 
 def test_files_are_found_whatever_the_case_of_the_suffix_and_hidden_ones_are_not(tmp_path):
