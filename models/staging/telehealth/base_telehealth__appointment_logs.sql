@@ -23,7 +23,7 @@ parsed as (
         {{ parse_time('appointments.scheduled_time') }} as scheduled_time,
         -- A type or device that nobody foresaw is one all the same.
         coalesce(appointment_types.appointment_type, {{ spelled('appointments.appointment_type', 'appointment_types', options) }}) as appointment_type,
-        appointment_status, is_successful as is_completed, connection_qualities.connection_quality, connection_quality_score,
+        appointment_status, case when is_ended then is_successful end as is_completed, connection_qualities.connection_quality, connection_quality_score,
         {{ parse_number('appointments.wait_time_minutes', 2, options.decimal_mark) }} as wait_minutes,
         {{ parse_number('appointments.duration_minutes', 2, options.decimal_mark) }} as duration_minutes,
         coalesce(device_types.device_type, {{ spelled('appointments.device_type', 'device_types', options) }}) as device_type,

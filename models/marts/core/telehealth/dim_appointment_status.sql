@@ -8,7 +8,7 @@ final as (
         appointment_status,
         bool_and(is_successful) as is_successful
     from spellings
-    where is_successful is not null
+    where is_ended
     group by appointment_status
 )
 
