@@ -186,7 +186,7 @@ def test_name_beside_an_identifier_does_not_fill_it(build):
 def hospital(dbt, tmp_path):
     """Return a function that builds the base models of a hospital with some files of its own."""
 
-    def hospital(**files: str):
+    def hospital(*models: str, **files: str):
         raw_dir = tmp_path / "raw"
         (raw_dir / "hospital").mkdir(parents=True)
         texts = {
@@ -198,7 +198,8 @@ def hospital(dbt, tmp_path):
         for name, text in texts.items():
             folder = raw_dir if name == "feeds" else raw_dir / "hospital"
             (folder / f"{name}.csv").write_text(text)
-        return dbt(raw_dir, tmp_path / "place", *BASES, "models/staging/hospital", areas="hospital")
+        selected = ("models/staging/hospital", *models)
+        return dbt(raw_dir, tmp_path / "place", *BASES, *selected, areas="hospital")
 
     return hospital
 
@@ -256,6 +257,14 @@ def test_a_setting_that_is_named_has_other_values_flagged(hospital):
     )
     repairs = accepted(outcome, "patients_data_with_doctor", "repairs")
     assert repairs == [(["treatment_date:set_null"],)]
+
+
+def test_a_file_without_room_costs_is_read_and_they_count_as_unknown(hospital):
+    text = TREATMENTS.replace(",room_cost", "") + "T1,P1,D1,Scan,1,2025-01-02\n"
+    outcome = hospital("fct_treatments", patients_data_with_doctor=text)
+    assert outcome.success, outcome.message
+    query = "select revenue_amount, is_room_cost_unknown from core.fct_treatments"
+    assert outcome.query(query) == [(Decimal("1.00"), True)]
 
 
 def test_what_a_file_lacks_is_supplied(hospital):
