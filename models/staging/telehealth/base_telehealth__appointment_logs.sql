@@ -1,6 +1,6 @@
 -- An appointment is accepted when it names itself, a provider, a patient, a day, a time, a type
 -- and a known status. A completed visit has a wait and a duration; no other has to. One that is still
--- ahead or going on is neither completed nor not.
+-- ahead or going on is neither completed nor not. An unforeseen type or device is one all the same.
 {{ config(
     materialized='incremental_by_file', key=['appointment_id'], newest_by='recorded_at',
     publishes=[{'key': ['record_hash']}],
@@ -21,13 +21,13 @@ parsed as (
         {{ parse_id('appointments.patient_id') }} as patient_id,
         {{ parse_date('appointments.appointment_date', options.date_order, options) }} as appointment_date,
         {{ parse_time('appointments.scheduled_time') }} as scheduled_time,
-        -- A type or device that nobody foresaw is one all the same.
         coalesce(appointment_types.appointment_type, {{ spelled('appointments.appointment_type', 'appointment_types', options) }}) as appointment_type,
-        appointment_status, case when is_ended then is_successful end as is_completed, connection_qualities.connection_quality, connection_quality_score,
+        appointment_status, case when is_ended then is_successful end as is_completed,
         {{ parse_number('appointments.wait_time_minutes', 2, options.decimal_mark) }} as wait_minutes,
         {{ parse_number('appointments.duration_minutes', 2, options.decimal_mark) }} as duration_minutes,
         coalesce(device_types.device_type, {{ spelled('appointments.device_type', 'device_types', options) }}) as device_type,
         {{ parse_text('appointments.operating_system') }} as operating_system, {{ parse_text('appointments.browser') }} as browser,
+        connection_qualities.connection_quality, connection_quality_score,
         {{ parse_boolean('appointments.had_technical_issues') }} as has_technical_issues,
         {{ parse_text('appointments.technical_issue_type') }} as technical_issue_type,
         {{ parse_timestamp('appointments.timestamp', options.date_order, options) }} as recorded_at

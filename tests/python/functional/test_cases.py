@@ -101,6 +101,7 @@ def test_identifier_with_a_decimal_is_the_one_without_and_scores_have_their_scal
     assert [score for patient, score in scores if patient == "P3"] == [9, 4]
 
 
+@pytest.mark.system
 def test_mean_of_ten_point_scores_is_on_their_scale(build):
     scale = "hospital,patient_feedback,scale,1..10"
     outcome = build(
@@ -115,6 +116,7 @@ def test_one_score_beyond_the_scale_is_refused_and_proves_no_other(build):
     assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 1}
 
 
+@pytest.mark.system
 def test_german_export_stops_with_its_lines_and_is_right_with_them(build, tmp_path):
     outcome = build("german_spreadsheet_export")
     assert not outcome.success
@@ -138,6 +140,7 @@ def test_column_that_its_user_names_wins(build):
     assert accepted(outcome, "patients_data_with_doctor", amount) == [(Decimal("425.00"),)]
 
 
+@pytest.mark.system
 def test_words_for_nothing_are_null_in_every_column(build):
     outcome = build("null_words")
     assert accepted(outcome, "doctors_info", "doctor_name, specialty") == [(None, None)] * 2
@@ -172,11 +175,13 @@ def test_identifiers_that_a_table_kept_as_doubles_are_whole(build):
     assert (len(patients), len(found), set(found)) == (18, 18, {4})
 
 
+@pytest.mark.system
 def test_delimiter_at_the_end_of_the_header_loses_nothing(build):
     outcome = build("trailing_delimiter_in_header")
     assert len(accepted(outcome, "patients_data_with_doctor", "treatment_id")) == 20
 
 
+@pytest.mark.system
 def test_name_beside_an_identifier_does_not_fill_it(build):
     outcome = build("name_beside_id")
     assert refused(outcome, "patients_data_with_doctor") == {"missing_patient_id": 4}
@@ -211,6 +216,7 @@ def answers(n_beyond: int, n: int, score: str = "9") -> str:
     return "\n".join(["patient_id,patient_feedback_score", *lines, ""])
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -229,6 +235,7 @@ def test_many_answers_beyond_the_scale_stop_the_build(hospital, text, line):
         assert outcome.statuses["stg_hospital__patient_feedback"] == "skipped"
 
 
+@pytest.mark.system
 def test_a_scale_that_is_named_has_answers_beyond_it_refused(hospital):
     feeds = "area,feed,option,value\nhospital,patient_feedback,scale,1..5\n"
     outcome = hospital(patient_feedback=answers(19, 20), feeds=feeds)
@@ -277,6 +284,7 @@ def test_what_a_file_lacks_is_supplied(hospital):
     assert rooms == [(Decimal("7.50"), [])]
 
 
+@pytest.mark.system
 def test_words_of_a_raw_directory_statuses_of_hl7_and_zones_are_read(dbt, tmp_path):
     raw_dir = tmp_path / "raw"
     for name, lines in {
