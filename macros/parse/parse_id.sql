@@ -21,16 +21,17 @@
 {%- endmacro %}
 
 
-{# The apostrophe in front is what a spreadsheet keeps a number as text by. #}
+{# The apostrophe before a number is what a spreadsheet keeps it as text by. #}
 {% macro read_dirty_id(column) -%}
     {%- set blank = blank_character() -%}
     list_transform(
         [upper(regexp_replace(
             regexp_replace(nfc_normalize({{ column }}), '{{ look_alike_dash() }}', '-', 'g'),
-            '^{{ blank }}*''?{{ blank }}*|{{ blank }}+$|{{ invisible_character() }}', '', 'g'
+            '^{{ blank }}+|{{ blank }}+$|{{ invisible_character() }}', '', 'g'
         ))],
         lambda id : case
             when id = '' or regexp_full_match(id, '{{ rounded_number() }}') then null
+            when regexp_full_match(id, '''[0-9]+') then id[2:]
             when regexp_full_match(id, '[0-9]+[.]0+') then split_part(id, '.', 1)
             else id
         end

@@ -203,7 +203,7 @@ def without_column(content: bytes, feed: str) -> bytes:
 
 
 STOPS: dict[str, tuple[Callable[[bytes, str], bytes | None], tuple[str, ...], str]] = {
-    "missing file": (lambda content, feed: None, tuple(RECORDS), "no file; looked for"),
+    "missing file": (lambda content, feed: None, CSV_FEEDS, "no file; looked for"),
     "empty file": (lambda content, feed: b"", tuple(RECORDS), "the file is empty"),
     "missing column": (without_column, tuple(RECORDS), "columns expected:"),
     "no header": (lambda content, feed: content.partition(b"\n")[2], CSV_FEEDS, "columns found:"),
