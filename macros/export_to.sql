@@ -4,6 +4,9 @@
     read once, and a value that a dictionary holds once is written as text once. A run that reads
     less than all writes nothing. What is written is remembered, so that `wardhouse reset` can
     delete it.
+
+    A spreadsheet runs a cell that begins with = + - or @ as a formula: texts that do get an apostrophe
+    in front in CSV, as spreadsheets themselves mark text. Numbers stay numbers, Parquet is as it is.
 #}
 {% macro export_to(path) %}
     {% if execute and reads_all() %}
@@ -18,7 +21,11 @@
                 dictionary_size_limit 10000, use_tmp_file false
             );
             copy (
-                select columns(*)::varchar
+                select {% for column in adapter.get_columns_in_relation(this) %}
+                    {%- if column.is_string() %}{{ as_no_formula(adapter.quote(column.name)) }}
+                    {%- else %}{{ adapter.quote(column.name) }}::varchar as {{ adapter.quote(column.name) }}
+                    {%- endif %}{{ ', ' if not loop.last }}
+                {%- endfor %}
                 from read_parquet({{ sql_text(file_pattern(partial ~ '.parquet.partial')) }})
             )
             to {{ sql_text(partial ~ '.csv.partial') }}
@@ -58,3 +65,8 @@
 {% macro file_pattern(path) %}
     {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
 {% endmacro %}
+
+
+{% macro as_no_formula(column) -%}
+    case when left({{ column }}, 1) in ('=', '+', '-', '@') then chr(39) || {{ column }} else {{ column }} end as {{ column }}
+{%- endmacro %}

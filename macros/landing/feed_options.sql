@@ -1,12 +1,13 @@
-{# The settings by which a feed is read: those of feeds.csv, else the project's. #}
+{# The settings by which a feed is read: those of feeds.csv, `declared`, else the project's. #}
 {% macro feed_options(area, feed) %}
-    {% set options = {'decimal_mark': '.', 'date_order': var('date_order')} %}
+    {% set options = {'decimal_mark': '.', 'date_order': var('date_order'), 'declared': []} %}
     {% if execute and is_landed('feed_options') %}
         {% for row in run_query(
             "select option, value from landing.feed_options where area = '" ~ area ~ "' and feed = '"
             ~ feed ~ "'"
         ).rows %}
             {% do options.update({row[0]: row[1]}) %}
+            {% do options.declared.append(row[0]) %}
         {% endfor %}
     {% endif %}
     {{ return(options) }}

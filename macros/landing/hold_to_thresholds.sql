@@ -40,10 +40,7 @@
 #}
 {% macro hold_to_thresholds(feed) %}
     {% set name = feed | join('.') %}
-    {% set accepted = run_query(
-        "select count(*) from landing.accepted_feeds where feed in ('all', '" ~ name ~ "')"
-    ).rows[0][0] %}
-    {% if not accepted %}
+    {% if not is_accepted(feed) %}
         {% set beyond = rows_as_dicts(
             'select * from (' ~ intake_shares([feed], 'landing.intake_thresholds')
             ~ ") where verdict = 'stop' order by measure, n_affected desc, column_name"
@@ -52,6 +49,14 @@
             {{ exceptions.raise_compiler_error(refusal(feed, beyond)) }}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+
+{# Whether a feed is built whatever its records are: var('accept_refused') names it, as each stream does. #}
+{% macro is_accepted(feed) %}
+    {{ return(run_query(
+        "select count(*) from landing.accepted_feeds where feed in ('all', '" ~ feed | join('.') ~ "')"
+    ).rows[0][0] > 0) }}
 {% endmacro %}
 
 

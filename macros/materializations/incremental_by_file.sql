@@ -22,7 +22,10 @@
             {{ forget_files(feed) }}
         {% endcall %}
         {{ create_whole_table(target_relation) }}
-        {% if reads_all() %}{% do refuse_changed_files(feed) %}{% endif %}
+        {% if reads_all() %}
+            {% do refuse_changed_files(feed) %}
+            {% do refuse_other_settings(feed, this) %}
+        {% endif %}
         {% call statement('load') %}
             {{ deduplicate() }}
             {{ publish() }}
@@ -35,7 +38,10 @@
             {{ drop_rejects() }}
         {% endcall %}
         {% set staged = stage_rows(target_relation) %}
-        {% if reads_all() %}{% do refuse_changed_files(feed) %}{% endif %}
+        {% if reads_all() %}
+            {% do refuse_changed_files(feed) %}
+            {% do refuse_other_settings(feed, staged) %}
+        {% endif %}
         {% set columns = record_columns() | join(', ') %}
         {% call statement('main') %}
             {% if reads_all() and feed_state(feed).has_changed %}

@@ -1,8 +1,7 @@
-{# None begins or ends in a digit: the short cuts of is_blank and parse_id rely on it. #}
+{# The words of var('null_words'). None may begin or end in a digit: the short cuts of is_blank and
+   parse_id rely on it. #}
 {% macro blank_placeholders() %}
-    {{ return([
-        'n/a', '#n/a', '<na>', 'na', 'null', 'none', 'nil', 'nan', '-', '--', '?', '.', 'unknown',
-    ]) }}
+    {{ return(var('null_words')) }}
 {% endmacro %}
 
 

@@ -1,5 +1,5 @@
-{% macro parse_date(column, date_order) %}
-    {{ return(adapter.dispatch('parse_date', 'wardhouse')(column, date_order)) }}
+{% macro parse_date(column, date_order, options={}) %}
+    {{ return(adapter.dispatch('parse_date', 'wardhouse')(column, date_order, options)) }}
 {% endmacro %}
 
 
@@ -44,12 +44,20 @@
 {%- endmacro %}
 
 
+{% macro read_dirty_date(column, date_order, options={}) -%}
+    {%- set found -%}
+        try_strptime(
+            {{ without_time(column, options) }}, {{ date_formats(date_order) + ['%Y-%m-%d'] }}
+        )::date
+    {%- endset -%}
+    {{ in_calendar(found) }}
+{%- endmacro %}
+
+
 {# The lambda names the date, so that it is read once and compared twice. #}
-{% macro read_dirty_date(column, date_order) -%}
+{% macro in_calendar(found) -%}
     list_filter(
-        [try_strptime(
-            {{ without_time(column) }}, {{ date_formats(date_order) + ['%Y-%m-%d'] }}
-        )::date],
+        [{{ found }}],
         lambda found:
             found between date '{{ var("calendar_start") }}' and date '{{ var("calendar_end") }}'
     )[1]
@@ -57,9 +65,9 @@
 
 
 {# A lone number of less than eight digits goes too: '2025105' would pass for YYYYMMDD. #}
-{% macro without_time(column) -%}
+{% macro without_time(column, options={}) -%}
     {%- set blank = blank_character() -%}
     {%- set short_number = '^' ~ blank ~ '*[0-9]{1,7}' ~ blank ~ '*$' -%}
-    {%- set end = '(?:' ~ written_time() ~ ')?' ~ blank ~ '*$' -%}
+    {%- set end = '(?:' ~ written_time(options) ~ ')?' ~ blank ~ '*$' -%}
     regexp_replace({{ column }}, '{{ short_number }}|^{{ blank }}+|{{ end }}', '', 'g')
 {%- endmacro %}

@@ -21,9 +21,17 @@
     {%- set blanks = blank_character() ~ '*' -%}
     {%- set sign = '[-+−]?' ~ blanks -%}
     {%- set mark = currency ~ blanks if currency else '' -%}
-    {{ blanks }}{{ sign }}{{ mark }}(?:{{ sign }}{{ number }}|[(]{{ blanks }}{{ mark }}{{ number }}
+    {{ blanks }}(?:{{ sign }}{{ mark }}(?:{{ sign }}{{ number }}|[(]{{ blanks }}{{ mark }}{{ number }}
     {#- -#}
-    {{ blanks }}{{ mark }}[)]){{ blanks }}{{ mark }}
+    {{ blanks }}{{ mark }}[)]){{ blanks }}{{ mark }}|
+    {#- -#}
+    {{ mark }}{{ number }}{{ blanks }}{{ mark }}{{ negative_end(currency) }}){{ blanks }}
+{%- endmacro %}
+
+
+{# A sign behind the number, as old ledgers print it, and of amounts the word for credit. #}
+{% macro negative_end(currency='') -%}
+    (?:[-−]{{ '|(?i:cr)' if currency }})
 {%- endmacro %}
 
 
@@ -44,12 +52,21 @@
 {# First the whole text is held against the grammar, then what is no part of the number goes. Two
    signs remain two signs, which the cast refuses. #}
 {% macro read_dirty_decimal(column, scale, decimal_mark, currency='') -%}
+    {%- set end = '[^(]' ~ negative_end(currency) ~ blank_character() ~ '*$' -%}
+    {%- set kept = '[^-+−(0-9' ~ decimal_mark ~ ']' -%}
     case
-        when regexp_full_match({{ column }}, '{{ signed_number(decimal_mark, currency) }}')
-            then try_cast(translate(
-                regexp_replace({{ column }}, '(?i:rs[.])|[^-+−(0-9{{ decimal_mark }}]', '', 'g'),
-                '(−{{ decimal_mark }}',
-                '--.'
+        when not coalesce(
+            regexp_full_match({{ column }}, '{{ signed_number(decimal_mark, currency) }}'), false
+        ) then null
+        when regexp_matches({{ column }}, '{{ end }}')
+            then -try_cast(translate(
+                regexp_replace({{ column }}, '(?i:rs[.])|[-−]|{{ kept }}', '', 'g'),
+                '{{ decimal_mark }}', '.'
             ) as decimal(18, {{ scale }}))
+        else try_cast(translate(
+            regexp_replace({{ column }}, '(?i:rs[.])|{{ kept }}', '', 'g'),
+            '(−{{ decimal_mark }}',
+            '--.'
+        ) as decimal(18, {{ scale }}))
     end
 {%- endmacro %}

@@ -51,9 +51,19 @@
 {%- endmacro %}
 
 
+{# The mark of a moment of which the day alone is known. #}
+{% macro unknown_time(typed_column, raw_column) -%}
+    case
+        when {{ is_day_alone('raw.' ~ raw_column) }} and {{ typed_column }} is not null
+            then '{{ raw_column }}:time_unknown'
+    end
+{%- endmacro %}
+
+
 {# Why the reader set a record aside: it is no record, or one that says something twice or with a NUL. #}
 {% macro unreadable_reason() -%}
     case
+        when starts_with(raw.unreadable_text, 'repeated header: ') then 'repeated_header'
         when not coalesce(json_valid(raw.unreadable_text), false) then 'unreadable_line'
         when json_type(raw.unreadable_text) <> 'OBJECT' then 'unreadable_line'
         when list_unique(json_keys(raw.unreadable_text)) < len(json_keys(raw.unreadable_text))
@@ -69,6 +79,17 @@
         when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
         else '{{ word }}_{{ raw_column }}'
     end
+{%- endmacro %}
+
+
+{#
+    Branches of a case: why a record is refused that lacks a field it must have, one after another.
+    Each further argument is a column, as "typed raw" where the two are not called alike.
+#}
+{% macro required(word) -%}
+    {%- for column in varargs %}
+        when {{ column.split(' ')[0] }} is null then {{ missing_or(word, column.split(' ')[-1]) }}
+    {%- endfor -%}
 {%- endmacro %}
 
 
@@ -88,7 +109,40 @@
 {%- endmacro %}
 
 
+{# A branch of a case: a word that a record must have is none that is known, which the reason tells. #}
+{% macro known_word(column, raw_column) -%}
+    when {{ column }} is null then case
+        when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
+        else 'unknown_{{ raw_column }}: ' || left({{ parse_text('raw.' ~ raw_column) }}, 40)
+    end
+{%- endmacro %}
+
+
+{#
+    A word as a list of spellings writes it: where spellings.csv of the raw directory has one for it,
+    the word that it stands for.
+#}
+{% macro respelled(column, seed, options) -%}
+    {%- set prefix = 'spelling:' ~ seed ~ ':' -%}
+    {%- set words = [] -%}
+    {%- for option, value in options.items() if option.startswith(prefix) -%}
+        {%- do words.append('when ' ~ sql_text(option[prefix | length:]) ~ ' then ' ~ sql_text(value)) -%}
+    {%- endfor -%}
+    {%- if words -%}
+        case {{ spelling(column) }} {{ words | join(' ') }} else {{ column }} end
+    {%- else -%}
+        {{ column }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# A respelled word as text, for lists that nobody can know to the end. #}
+{% macro spelled(column, seed, options) -%}
+    {{ parse_text(respelled(column, seed, options)) }}
+{%- endmacro %}
+
+
 {# Joins a seed of spellings under its own name. #}
-{% macro known_by_spelling(column, seed) -%}
-    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(column) }} = {{ seed }}.spelling
+{% macro known_by_spelling(column, seed, options={}) -%}
+    left join {{ ref(seed) }} as {{ seed }} on {{ spelling(respelled(column, seed, options)) }} = {{ seed }}.spelling
 {%- endmacro %}

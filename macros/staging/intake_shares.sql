@@ -99,7 +99,8 @@ where place = 1 and n_values > 0
         select coalesce(map_from_entries(list((code, n_records))), map()) as counts
         from (
             select
-                unnest(list_append(repairs, rejection_reason)) as code,
+                -- What a reason quotes of the record stands behind a colon and a blank.
+                split_part(unnest(list_append(repairs, rejection_reason)), ': ', 1) as code,
                 count(*) as n_records
             from {{ relation }}
             where not is_duplicate and (len(repairs) > 0 or rejection_reason is not null)

@@ -65,6 +65,12 @@ def _advise(raw_dir: str, project_dir: str, area: str, feed: str) -> str:
     return advice(Path(raw_dir), Path(project_dir), area, feed)
 
 
+def _proven_settings(raw_dir: str, request: str) -> str:
+    from wardhouse.landing.inspection.report import proven_settings
+
+    return proven_settings(Path(raw_dir), json.loads(request))
+
+
 class Plugin(BasePlugin):
     """Opens the warehouse's file, and adds the functions that SQL has no word for.
 
@@ -119,6 +125,7 @@ class Plugin(BasePlugin):
             ("wardhouse_changed_files", _changed_files, 2),
             ("wardhouse_export", _export, 2),
             ("wardhouse_advise", _advise, 4),
+            ("wardhouse_proven_settings", _proven_settings, 2),
         ):
             types = ["VARCHAR"] * n_arguments
             conn.create_function(name, function, types, "VARCHAR", side_effects=True)

@@ -1,4 +1,4 @@
--- An id is trimmed of every kind of blank and upper-cased; a placeholder is no id.
+-- An id is trimmed of every kind of blank and upper-cased; a null word or a rounded number is no id.
 with cases (text, expected) as (
     values
     ('T0001', 'T0001'),
@@ -19,6 +19,25 @@ with cases (text, expected) as (
     ('ab' || chr(160) || 'c', 'AB' || chr(160) || 'C'),
     ('dé', 'DÉ'),
     ('nan1', 'NAN1'),
+    -- What spreadsheets and programs did to it.
+    ('1.0', '1'),
+    (' 0012.00 ', '0012'),
+    ('29872499824296.0', '29872499824296'),
+    ('1.5', '1.5'),
+    ('A1.0', 'A1.0'),
+    ('.0', '.0'),
+    ('2.98725E+13', null),
+    ('1e+15', null),
+    ('2E5', '2E5'),
+    ('A+1', 'A+1'),
+    ('''00123', '00123'),
+    ('MRN' || chr(8211) || '1002', 'MRN-1002'),
+    ('MRN' || chr(8722) || '1002', 'MRN-1002'),
+    ('T' || chr(8203) || '1', 'T1'),
+    ('T' || chr(173) || '1' || chr(8206), 'T1'),
+    ('Rene' || chr(769) || '1', 'RENÉ1'),
+    ('''', ''''),
+    ('''A1', '''A1'),
     (null, null),
     ('', null),
     ('   ', null),
@@ -33,7 +52,15 @@ with cases (text, expected) as (
     ('--', null),
     ('?', null),
     ('.', null),
-    ('unknown', null)
+    ('unknown', null),
+    ('\N', null),
+    ('[NULL]', null),
+    ('(null)', null),
+    ('<null>', null),
+    ('NaT', null),
+    ('#REF!', null),
+    ('""', null),
+    (chr(8211), null)
 ),
 
 results as (

@@ -38,6 +38,19 @@ with cases (text, expected) as (
     ('Aug 4, 2025 1:05 pm', timestamp '2025-08-04 13:05:00'),
     ('4 August 2025 10:05', timestamp '2025-08-04 10:05:00'),
     ('04-Aug-2025 10:05:06', timestamp '2025-08-04 10:05:06'),
+    -- In digits alone: of HL7, ISO 8601 and Unix.
+    ('20250804100506', timestamp '2025-08-04 10:05:06'),
+    ('202508041005', timestamp '2025-08-04 10:05:00'),
+    ('20250804100506.25+0200', timestamp '2025-08-04 08:05:06.25'),
+    ('20250804T100506Z', timestamp '2025-08-04 10:05:06'),
+    ('20250804T1005', timestamp '2025-08-04 10:05:00'),
+    ('1754301906', timestamp '2025-08-04 10:05:06'),
+    (' 1754301906250 ', timestamp '2025-08-04 10:05:06.25'),
+    ('2025080410', null),
+    ('20250804', null),
+    ('20251304100506', null),
+    ('20250804250506', null),
+    ('20250804106006', null),
     -- Impossible dates, times and zones.
     ('2025-02-30 10:00:00', null),
     ('2025-13-01T10:00:00Z', null),
@@ -68,8 +81,6 @@ with cases (text, expected) as (
     ('2025-08-04 10:00 10:00', null),
     ('2025-08-04T10:00:00,5', null),
     -- No timestamps.
-    ('1754265600', null),
-    ('1754265600000', null),
     ('1754265600.5', null),
     ('infinity', null),
     ('epoch', null),
@@ -94,7 +105,35 @@ ordered_cases (text, day_first, month_first) as (
     ('08/31/2025 10:05', null, timestamp '2025-08-31 10:05:00')
 ),
 
+-- A feed of Berlin, whose export also writes EST, and CST for the clock of Chicago.
+zone_cases (text, expected) as (
+    values
+    ('2025-03-30 01:59:00', timestamp '2025-03-30 00:59:00'),
+    ('2025-03-30 03:00:00', timestamp '2025-03-30 01:00:00'),
+    ('2025-10-26T12:00', timestamp '2025-10-26 11:00:00'),
+    ('2025-08-04 10:05:06.5', timestamp '2025-08-04 08:05:06.5'),
+    ('04/08/2025 10:05', timestamp '2025-08-04 08:05:00'),
+    ('04/08/2025 1:05 PM', timestamp '2025-08-04 11:05:00'),
+    ('20250804100506', timestamp '2025-08-04 08:05:06'),
+    ('1754301906', timestamp '2025-08-04 10:05:06'),
+    ('2025-08-04T10:05:06Z', timestamp '2025-08-04 10:05:06'),
+    ('2025-08-04 10:05 GMT', timestamp '2025-08-04 10:05:00'),
+    ('2025-08-04T10:05:06+05:30', timestamp '2025-08-04 04:35:06'),
+    ('2025-08-04 10:05 EST', timestamp '2025-08-04 15:05:00'),
+    ('2025-08-04 10:05:00 CST', timestamp '2025-08-04 15:05:00'),
+    ('2025-01-04 10:05:00 CST', timestamp '2025-01-04 16:05:00'),
+    ('20250804100506 EST', timestamp '2025-08-04 15:05:06'),
+    ('2025-08-04 10:05 PST', null),
+    ('2025-02-30 10:05:00', null)
+),
+
 results as (
+    select 'zone' as date_order, text, expected,
+        {{ parse_timestamp('text', 'dmy', {
+            'time_zone': 'Europe/Berlin', 'zone:EST': '-05:00', 'zone:CST': 'America/Chicago',
+        }) }} as result
+    from zone_cases
+    union all
     select 'dmy' as date_order, text, expected, {{ parse_timestamp('text', 'dmy') }} as result
     from cases
     union all

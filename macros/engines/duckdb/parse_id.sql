@@ -1,11 +1,13 @@
 {% macro duckdb__parse_id(column) -%}
-    {%- set blank = blank_character() -%}
-    {#- What begins with a visible ASCII character and ends in a digit has nothing to trim and is
-        no placeholder. Looking at both ends costs less than trim() alone. -#}
+    {#- What begins with such an ASCII character, ends in a digit, is ASCII throughout and has neither
+        point nor plus is what it seems: nothing to trim, no null word, no number that was rounded.
+        Looking at that costs less than trim() alone. -#}
     case
-        when {{ column }} between '!' and '~' and ({{ column }})[-1] between '0' and '9'
+        when {{ column }} between '(' and '~' and ({{ column }})[-1] between '0' and '9'
+            and strlen({{ column }}) = length({{ column }})
+            and not contains({{ column }}, '.') and not contains({{ column }}, '+')
             then upper({{ column }})
         when {{ is_blank(column) }} then null
-        else upper(regexp_replace({{ column }}, '^{{ blank }}+|{{ blank }}+$', '', 'g'))
+        else {{ read_dirty_id(column) }}
     end
 {%- endmacro %}

@@ -15,7 +15,7 @@ weighted as (
     select
         care.provider_key,
         care.n_treatments::decimal(9, 0) as weight,
-        feedback.avg_feedback_score::decimal(7, 6) as score
+        feedback.avg_feedback_score::decimal(9, 6) as score
     from care
     -- patient_key is unique on the right.
     inner join feedback on care.patient_key = feedback.patient_key

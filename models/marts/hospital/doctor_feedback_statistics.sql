@@ -16,7 +16,7 @@ treated as (
     select
         count(*) as n_patients,
         sum(avg_feedback_score)::double as score_sum,
-        sum(avg_feedback_score::decimal(7, 6) * avg_feedback_score::decimal(7, 6))::double
+        sum(avg_feedback_score::decimal(9, 6) * avg_feedback_score::decimal(9, 6))::double
             as score_square_sum
     from feedback
     where patient_key in (select patient_key from care)

@@ -30,6 +30,7 @@ final as (
         treatments.revenue_amount as total_revenue,
         treatments.treatment_date,
         feedback.avg_feedback_score::double as avg_feedback,
+        feedback.avg_feedback_score::double as patient_feedback_score,
         coalesce(feedback.n_feedback, 0) as n_feedback
     from treatments
     -- The hospital's identifiers are unique on the right: no row is lost or doubled. Joined by key,

@@ -51,7 +51,8 @@ final as (
     inner join doctors on ranking.doctor_id = doctors.provider_id
     left join tests on doctors.provider_key = tests.provider_key
     asof left join actions
-        on coalesce(ranking.avg_feedback, 0) >= actions.minimum_avg_feedback
+        on coalesce({{ on_five_points('ranking.avg_feedback', 'hospital', 'patient_feedback') }}, 0)
+        >= actions.minimum_avg_feedback
 )
 
 select * from final

@@ -12,7 +12,7 @@ banded as (
         *,
         case
             when is_feedback_imputed then 'unknown'
-            when avg_feedback < 3 then 'low'
+            when {{ on_five_points('avg_feedback', 'hospital', 'patient_feedback') }} < 3 then 'low'
             else 'high'
         end as feedback_band
     from patients

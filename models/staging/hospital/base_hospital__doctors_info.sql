@@ -10,8 +10,8 @@ parsed as (
         doctors as raw,
         source_file,
         {{ parse_id('doctor_id') }} as doctor_id,
-        nullif(trim(doctor_name), '') as doctor_name,
-        nullif(trim(specialty), '') as specialty
+        {{ parse_text('doctor_name') }} as doctor_name,
+        {{ parse_text('specialty') }} as specialty
     from doctors
 ),
 
@@ -21,7 +21,7 @@ validated as (
         []::varchar[] as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when doctor_id is null then 'missing_doctor_id'
+            {{ required('unreadable', 'doctor_id') }}
         end as rejection_reason
     from parsed
 ),

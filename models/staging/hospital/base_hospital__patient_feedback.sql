@@ -1,5 +1,6 @@
--- A survey answer is accepted when it names a patient and scores from 1 to 5. An answer that names
--- neither itself, nor treatment, nor day is nobody's copy: a patient may give the same score twice.
+-- A survey answer is accepted when it names a patient and scores on the scale, 1 to 5 unless
+-- feeds.csv says otherwise. An answer that names neither itself, nor treatment, nor day is nobody's
+-- copy: a patient may give the same score twice.
 {{ config(
     materialized='incremental_by_file', identified_by=['treatment_id', 'review_date', 'feedback_id'],
     publishes=[{'key': ['patient_id']}],
@@ -18,7 +19,7 @@ parsed as (
         {{ parse_id('patient_id') }} as patient_id,
         {{ parse_id('treatment_id') }} as treatment_id,
         {{ parse_number('patient_feedback_score', 4, options.decimal_mark) }} as feedback_score,
-        {{ parse_date('review_date', options.date_order) }} as review_date,
+        {{ parse_date('review_date', options.date_order, options) }} as review_date,
         {{ parse_id('feedback_id') }} as feedback_id
     from feedback
 ),
@@ -27,13 +28,13 @@ validated as (
     select
         *,
         {% call repairs() -%}
-        {{ unread('review_date') }}
+        {{ unread('treatment_id') }}, {{ unread('review_date') }},
+        {{ other_settings(options, 'date', 'review_date') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when patient_id is null then 'missing_patient_id'
-            when feedback_score is null then {{ missing_or('unreadable', 'patient_feedback_score') }}
-            when feedback_score not between 1 and 5 then 'patient_feedback_score_outside_1_to_5'
+            {{ required('unreadable', 'patient_id', 'feedback_score patient_feedback_score') }}
+            {{ beyond_scale('feedback_score', options, 'patient_feedback_score') }}
         end as rejection_reason
     from parsed
 ),

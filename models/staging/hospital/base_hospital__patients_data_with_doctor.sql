@@ -18,10 +18,10 @@ parsed as (
         {{ parse_id('treatment_id') }} as treatment_id,
         {{ parse_id('patient_id') }} as patient_id,
         {{ parse_id('doctor_id') }} as doctor_id,
-        trim(treatment_type) as treatment_type,
+        {{ parse_text('treatments.treatment_type') }} as treatment_type,
         {{ parse_amount('treatment_cost', options.decimal_mark) }} as known_treatment_cost,
         {{ parse_amount('room_cost', options.decimal_mark) }} as known_room_cost,
-        {{ parse_date('treatment_date', options.date_order) }} as treatment_date
+        {{ parse_date('treatment_date', options.date_order, options) }} as treatment_date
     from treatments
 ),
 
@@ -33,13 +33,13 @@ validated as (
         {% call repairs() -%}
         {{ taken_as_zero('known_treatment_cost', 'treatment_cost') }},
         {{ taken_as_zero('known_room_cost', 'room_cost') }},
-        {{ unread('treatment_date') }}
+        {{ unread('treatment_date') }},
+        {{ other_settings(options, 'amount', 'known_treatment_cost treatment_cost', 'known_room_cost room_cost') }},
+        {{ other_settings(options, 'date', 'treatment_date') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when treatment_id is null then 'missing_treatment_id'
-            when patient_id is null then 'missing_patient_id'
-            when doctor_id is null then 'missing_doctor_id'
+            {{ required('unreadable', 'treatment_id', 'patient_id', 'doctor_id') }}
             when {{ is_refused_amount('known_treatment_cost', 'raw.treatment_cost') }}
                 then 'negative_treatment_cost'
             when {{ is_refused_amount('known_room_cost', 'raw.room_cost') }} then 'negative_room_cost'

@@ -16,22 +16,20 @@ parsed as (
         events as raw, events.source_file, events.stream_position,
         try_cast(events.ingested_at as timestamp) as ingested_at,
         {{ parse_id('events.event_id') }} as given_event_id,
-        {{ parse_timestamp('events.event_time', options.date_order) }} as event_time,
+        {{ parse_timestamp('events.event_time', options.date_order, options) }} as event_time,
         {{ parse_id('events.patient_id') }} as patient_id, {{ parse_id('events.hospital_id') }} as hospital_id,
         -- A department that nobody foresaw is a department all the same.
-        coalesce(departments.department, {{ title_case('events.department') }}) as department,
-        {{ parse_timestamp('events.admission_time', options.date_order) }} as admitted_at,
-        {{ parse_timestamp('events.discharge_time', options.date_order) }} as discharged_at,
-        coalesce(genders.gender, {{ title_case('events.gender') }}) as gender,
+        coalesce(departments.department, {{ title_case(respelled('events.department', 'departments', options)) }}) as department,
+        {{ parse_timestamp_or_day('events.admission_time', options.date_order, options) }} as admitted_at,
+        {{ parse_timestamp_or_day('events.discharge_time', options.date_order, options) }} as discharged_at,
+        coalesce(genders.gender, {{ title_case(respelled('events.gender', 'genders', options)) }}) as gender,
         open_discharge_dates.spelling is not null as is_discharge_open,
         {{ parse_number('events.age', 2, options.decimal_mark) }} as reported_age, {{ parse_id('events.bed_id') }} as bed_id,
-        {{ up_to(
-            var('maximum_wait_minutes'), parse_number('wait_time_minutes', 2, options.decimal_mark)
-        ) }}::decimal(9, 2) as wait_minutes
+        {{ up_to(var('maximum_wait_minutes'), parse_number('wait_time_minutes', 2, options.decimal_mark)) }}::decimal(9, 2) as wait_minutes
     from events
     -- A spelling is unique in each seed.
-    {{ known_by_spelling('events.department', 'departments') }}
-    {{ known_by_spelling('events.gender', 'genders') }}
+    {{ known_by_spelling('events.department', 'departments', options) }}
+    {{ known_by_spelling('events.gender', 'genders', options) }}
     {{ known_open_discharge('events.discharge_time') }}
 ),
 
@@ -42,7 +40,10 @@ validated as (
         case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end as age,
         {% call repairs() -%}
         {{ unread('age') }}, {{ unread('event_time') }}, {{ unread('discharged_at', 'discharge_time', unless='is_discharge_open') }},
-        {{ unread('wait_minutes', 'wait_time_minutes') }}
+        {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('given_event_id', 'event_id') }}, {{ unread('bed_id') }},
+        {{ other_settings(options, 'timestamp', 'event_time', 'admitted_at admission_time', 'discharged_at discharge_time') }},
+        {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes') }},
+        {{ unknown_time('admitted_at', 'admission_time') }}, {{ unknown_time('discharged_at', 'discharge_time') }}
         {%- endcall %} as repairs,
         coalesce(given_event_id, {{ content_hash([
             'event_time', 'patient_id', 'hospital_id', 'department', 'admitted_at', 'discharged_at',
@@ -54,10 +55,9 @@ validated as (
         + to_minutes({{ var('admission_tolerance_minutes') }}) as is_credible,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when patient_id is null then 'missing_patient_id'
-            when hospital_id is null then 'missing_hospital_id'
+            {{ required('unreadable', 'patient_id', 'hospital_id') }}
             when department is null then 'missing_department'
-            when admitted_at is null then {{ missing_or('unreadable', 'admission_time') }}
+            {{ required('unreadable', 'admitted_at admission_time') }}
             when {{ is_after_ingestion('event_time') }} then 'event_time_after_ingestion'
         end as rejection_reason
     from parsed

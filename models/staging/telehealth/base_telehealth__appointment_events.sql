@@ -28,19 +28,19 @@ parsed as (
         {{ parse_text('detailed.event_id') }} as given_event_id,
         {{ parse_id('detailed.appointment_id') }} as appointment_id,
         appointment_event_types.event_type, event_type_order,
-        {{ parse_timestamp('detailed.timestamp', options.date_order) }} as occurred_at,
+        {{ parse_timestamp('detailed.timestamp', options.date_order, options) }} as occurred_at,
         {{ parse_id('detailed.patient_id') }} as patient_id, {{ parse_id('detailed.provider_id') }} as provider_id,
         details_object as details,
-        {{ parse_timestamp('detailed.scheduled_time', options.date_order) }} as scheduled_at,
+        {{ parse_timestamp('detailed.scheduled_time', options.date_order, options) }} as scheduled_at,
         {{ parse_text('detailed.reason_text') }} as reason,
         {{ parse_text('detailed.issue_type') }} as technical_issue_type,
         {{ up_to(var('maximum_duration_minutes'), parse_number('detailed.duration_minutes', 2)) }} as reported_duration_minutes,
         -- A device that nobody foresaw is a device all the same.
-        coalesce(device_types.device_type, {{ parse_text('detailed.device') }}) as device_type
+        coalesce(device_types.device_type, {{ spelled('detailed.device', 'device_types', options) }}) as device_type
     from detailed
     -- A spelling is unique in either seed.
-    {{ known_by_spelling('detailed.event_type', 'appointment_event_types') }}
-    {{ known_by_spelling('detailed.device', 'device_types') }}
+    {{ known_by_spelling('detailed.event_type', 'appointment_event_types', options) }}
+    {{ known_by_spelling('detailed.device', 'device_types', options) }}
 ),
 
 validated as (
@@ -51,14 +51,14 @@ validated as (
             provider_id::varchar, details
         ])::varchar)) as event_id,
         {% call repairs() -%}
-        {{ unread('details') }}, {{ unread('scheduled_at', 'scheduled_time', 'fields') }},
+        {{ unread('patient_id') }}, {{ unread('provider_id') }}, {{ unread('details') }},
+        {{ unread('scheduled_at', 'scheduled_time', 'fields') }}, {{ other_settings(options, 'timestamp', 'occurred_at timestamp') }},
         {{ unread('reported_duration_minutes', 'duration_minutes', 'fields') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when appointment_id is null then {{ missing_or('unreadable', 'appointment_id') }}
-            when occurred_at is null then {{ missing_or('unreadable', 'timestamp') }}
-            when event_type is null then {{ missing_or('unknown', 'event_type') }}
+            {{ required('unreadable', 'appointment_id', 'occurred_at timestamp') }}
+            {{ required('unknown', 'event_type') }}
         end as rejection_reason
     from parsed
 ),

@@ -20,7 +20,7 @@ parsed as (
             as age,
         {{ parse_text('gender') }} as gender,
         {{ parse_boolean('patients.has_insurance') }} as has_insurance,
-        {{ parse_date('patients.registration_date', options.date_order) }} as registration_date
+        {{ parse_date('patients.registration_date', options.date_order, options) }} as registration_date
     from patients
 ),
 
@@ -31,11 +31,12 @@ validated as (
         {% call repairs() -%}
         {{ unread('age') }},
         {{ unread('has_insurance') }},
-        {{ unread('registration_date') }}
+        {{ unread('registration_date') }},
+        {{ other_settings(options, 'date', 'registration_date') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when patient_id is null then 'missing_patient_id'
+            {{ required('unreadable', 'patient_id') }}
         end as rejection_reason
     from parsed
 ),

@@ -35,11 +35,13 @@ validated as (
         {{ unread('years_experience') }},
         {{ unread('hourly_rate_amount', 'hourly_rate') }},
         {{ unread('available_hours') }},
-        {{ unread('is_active', 'active') }}
+        {{ unread('is_active', 'active') }},
+        {{ other_settings(options, 'amount', 'hourly_rate_amount hourly_rate') }},
+        {{ other_settings(options, 'number', 'years_experience', 'available_hours') }}
         {%- endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
-            when provider_id is null then 'missing_provider_id'
+            {{ required('unreadable', 'provider_id') }}
         end as rejection_reason
     from parsed
 ),

@@ -4,17 +4,20 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from wardhouse.landing.bytes import MAX_LINE_BYTES
 from wardhouse.landing.feeds import Column, Feed
-from wardhouse.landing.options import ALIAS_PREFIX
+from wardhouse.landing.options import ALIAS_PREFIX, VALUE_PREFIX
 from wardhouse.landing.readers import LandedFile
 
 DELIMITERS = (",", ";", "\t", "|")
+N_RECORDS = 1000  # of a CSV file, of which the width is looked at
 
 
 @dataclass
@@ -71,12 +74,33 @@ def read_csv_header(path: Path, plan: FeedPlan) -> tuple[str, tuple[str, ...]]:
     """
     start = read_start(path, plan.options.get("encoding", "utf-8"))
     candidates = [plan.options["delimiter"]] if "delimiter" in plan.options else DELIMITERS
-    headers = {}
-    for delimiter in candidates:
-        headers[delimiter] = header = split_header(start, delimiter)
-        if not missing_columns(plan, header):
-            return delimiter, header
-    return max(headers.items(), key=lambda found: n_found(plan, found[1]))
+    headers = {delimiter: split_header(start, delimiter) for delimiter in candidates}
+    fitting = [name for name, header in headers.items() if not missing_columns(plan, header)]
+    delimiter = (
+        fitting[0] if fitting else max(headers, key=lambda name: n_found(plan, headers[name]))
+    )
+    return delimiter, _as_wide_as_records(headers[delimiter], start, delimiter)
+
+
+def _as_wide_as_records(header: tuple[str, ...], start: str, delimiter: str) -> tuple[str, ...]:
+    """Drop a nameless last column that the records lack, and add one that they end in.
+
+    Programs end their lines in a delimiter, and some only the header or only the records. The first
+    records tell; each that is of another width is refused like any line that does not fit.
+    """
+    is_open = bool(header) and header[-1] == f"__{len(header)}"
+    text = io.StringIO(start[: start.rfind("\n") + 1] or start, newline="")
+    try:
+        records = list(islice(csv.reader(text, delimiter=delimiter), 1, N_RECORDS + 1))
+    except csv.Error:
+        return header
+    widths = Counter(len(record) for record in records if record)
+    if is_open and widths[len(header) - 1] > widths[len(header)]:
+        return header[:-1]
+    ends_open = all(not record[-1] for record in records if len(record) == len(header) + 1)
+    if ends_open and widths[len(header) + 1] > widths[len(header)]:
+        return (*header, f"__{len(header) + 1}")
+    return header
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -89,26 +113,38 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(distinct)
 
 
-def _spellings(plan: FeedPlan, column: Column) -> set[str]:
+def _spellings(plan: FeedPlan, column: Column) -> list[str]:
+    """List the names of a column, reduced: its user's own, its declared one, other known ones."""
     own = plan.options.get(ALIAS_PREFIX + column.name)
-    names = (column.name, *column.aliases, *([own] if own else []))
-    return {normalise(name) for name in names} - {""}
+    names = (*([own] if own else []), column.name, *column.aliases)
+    return [name for name in dict.fromkeys(map(normalise, names)) if name]
 
 
 def map_columns(plan: FeedPlan, header: Sequence[str]) -> dict[str, list[str]]:
-    """Map each declared column to the header names that spell it, exact name first."""
+    """Map each declared column to the header names that spell it, the one that counts first.
+
+    What `feeds.csv` says comes before the declared name, and that before an alias; of two names
+    that are one when reduced, the exact one.
+    """
     mapping = {}
     for column in plan.feed.columns:
         spellings = _spellings(plan, column)
         names = [name for name in dict.fromkeys(header) if normalise(name) in spellings]
-        mapping[column.name] = sorted(names, key=lambda name, c=column: name != c.name)
+        mapping[column.name] = sorted(
+            names,
+            key=lambda name, s=spellings, c=column: (s.index(normalise(name)), name != c.name),
+        )
     return mapping
 
 
 def missing_columns(plan: FeedPlan, header: Sequence[str]) -> list[str]:
     """Name the required columns that a header does not spell in any known way."""
     mapping = map_columns(plan, header)
-    return [c.name for c in plan.feed.columns if c.required and not mapping[c.name]]
+    return [
+        c.name
+        for c in plan.feed.columns
+        if c.required and not mapping[c.name] and VALUE_PREFIX + c.name not in plan.options
+    ]
 
 
 def n_found(plan: FeedPlan, header: Sequence[str]) -> int:
@@ -116,14 +152,17 @@ def n_found(plan: FeedPlan, header: Sequence[str]) -> int:
     return sum(bool(names) for names in map_columns(plan, header).values())
 
 
-def check_header(plan: FeedPlan, place: str, header: Sequence[str]) -> None:
-    """Note required columns that a header lacks, and columns that the feed does not declare.
+def check_header(
+    plan: FeedPlan, place: str, header: Sequence[str], *, is_json: bool = False
+) -> None:
+    """Note required columns that a header lacks, and columns that are not read.
 
+    Of a table the first name of a column is read alone, of JSON records each may have another.
     Names are told only where half of the required columns are among them: else they may be the
     cells of a first record, which are a patient's.
     """
     mapping = map_columns(plan, header)
-    known = {name for names in mapping.values() for name in names}
+    known = {name for names in mapping.values() for name in (names if is_json else names[:1])}
     missing = missing_columns(plan, header)
     if missing:
         expected = ", ".join(c.name if c.required else f"[{c.name}]" for c in plan.feed.columns)

@@ -9,7 +9,7 @@ from typing import Any
 
 from wardhouse.landing.feeds import Feed, choose_areas, feed_from_dict
 from wardhouse.landing.headers import FeedPlan
-from wardhouse.landing.options import read_options
+from wardhouse.landing.options import read_options, read_spellings
 from wardhouse.landing.plan import empty_select, holds, plan_feed, survey_row
 from wardhouse.landing.rules import reading_rules
 from wardhouse.settings import named_directory
@@ -78,7 +78,13 @@ def land(
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
     areas, problems = choose_areas(raw_dir, request["areas"], (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)
-    problems += bad_options
+    seeds = Path(request["rules"]["project_dir"]) / "seeds" / "reference"
+    spellings, bad_spellings = read_spellings(raw_dir, feeds, seeds)
+    options = {
+        feed: {**options.get(feed, {}), **spellings.get(feed, {})}
+        for feed in {*options, *spellings}
+    }
+    problems += bad_options + bad_spellings
     if not problems:
         problems += check_state(request["state"], str(raw_dir), areas)
     if problems:

@@ -2,20 +2,26 @@
 
 import csv
 import os
+import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from wardhouse.landing.feeds import Feed
 from wardhouse.landing.files import RefusedError, check_place
 
-OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark")
+OPTIONS = ("delimiter", "encoding", "date_order", "decimal_mark", "scale", "time_zone")
 OPTION_VALUES = {
     "encoding": ("utf-8", "latin-1", "utf-16"),  # what DuckDB reads without an extension
     "date_order": ("dmy", "mdy"),
     "decimal_mark": (".", ","),
 }
 ALIAS_PREFIX = "column:"
+VALUE_PREFIX = "value:"  # of a column that no file of the feed has
+ZONE_PREFIX = "zone:"  # of an abbreviation that a feed writes behind its times
+SPELLING_PREFIX = "spelling:"  # of a list and a word that spellings.csv adds to it
 SIMILARITY = 0.75  # of letters and digits, above which a name is taken for another mistyped
 
 
@@ -74,6 +80,70 @@ def read_options(
     return options, problems
 
 
+def read_spellings(
+    raw_dir: Path, feeds: Iterable[Feed], seeds: Path
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+    """Read the optional `spellings.csv` (list, spelling, meaning) of a raw directory.
+
+    Parameters
+    ----------
+    raw_dir
+        The raw directory.
+    feeds
+        The declared feeds.
+    seeds
+        Folder of the project's seeds: those with a column `spelling` are the lists.
+
+    Returns
+    -------
+    options, problems
+        Options `spelling:<list>:<spelling>` by (area, feed), the same for all feeds, and a line for
+        every row that means nothing.
+    """
+    path = raw_dir / "spellings.csv"
+    if not os.path.lexists(path):
+        return {}, []
+    names = ("list", "spelling", "meaning")
+    lists = sorted(
+        seed.stem
+        for seed in seeds.glob("*.csv")
+        if seed.read_text(encoding="utf-8").startswith("spelling,")
+    )
+    try:
+        check_place(path, raw_dir)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except RefusedError as refusal:
+        return {}, [str(refusal)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        return {}, [f"spellings.csv cannot be read as CSV in UTF-8: {error}"]
+    if rows and not set(names) <= set(rows[0]):
+        return {}, [f"spellings.csv has no header line {','.join(names)}"]
+    options: dict[str, str] = {}
+    problems = []
+    for number, row in enumerate(rows, start=2):
+        name, spelling, meaning = ((row[column] or "").strip() for column in names)
+        option = f"{SPELLING_PREFIX}{name}:{_reduced(spelling)}"
+        problem = None
+        if name not in lists:
+            known = ", ".join(lists)
+            problem = f"no list {name!r} ({known}){_did_you_mean(name, lists)}"
+        elif not _reduced(spelling) or not meaning:
+            problem = "spelling and meaning are words with letters or digits"
+        elif option in options:
+            problem = f"{spelling!r} is given twice"
+        if problem:
+            problems.append(f"spellings.csv line {number}: {problem}")
+        options[option] = meaning
+    return {(feed.area, feed.name): options for feed in feeds}, problems
+
+
+def _reduced(word: str) -> str:
+    """Reduce a word as the macro `spelling` does: letters and digits, accents stripped."""
+    plain = unicodedata.normalize("NFD", word.lower())
+    return re.sub("[^a-z0-9]+", "", plain)
+
+
 def _option_problem(
     columns: dict[tuple[str, str], set[str]], place: tuple[str, str], option: str, value: str
 ) -> str | None:
@@ -82,17 +152,46 @@ def _option_problem(
     if place not in columns:
         near = _did_you_mean(label, (".".join(known) for known in columns))
         return f"no feed {label!r}{near}"
-    if option.startswith(ALIAS_PREFIX):
-        column = option.removeprefix(ALIAS_PREFIX)
+    prefix = next((p for p in (ALIAS_PREFIX, VALUE_PREFIX) if option.startswith(p)), "")
+    if prefix:
+        column = option.removeprefix(prefix)
         if column in columns[place]:
             return None
-        near = _did_you_mean(column, columns[place], ALIAS_PREFIX)
+        near = _did_you_mean(column, columns[place], prefix)
         return f"{label} declares no column {column!r}{near}"
+    if option.startswith(ZONE_PREFIX):
+        return _zone_problem(option, value)
     if option not in OPTIONS:
-        known = ", ".join([*OPTIONS, f"{ALIAS_PREFIX}<declared column>"])
+        prefixes = [f"{prefix}<declared column>" for prefix in (ALIAS_PREFIX, VALUE_PREFIX)]
+        prefixes.append(f"{ZONE_PREFIX}<abbreviation>")
+        known = ", ".join([*OPTIONS, *prefixes])
         return f"no option {option!r} ({known}){_did_you_mean(option, OPTIONS)}"
     if allowed and value not in allowed:
         return f"{option} is one of {', '.join(allowed)}, not {value!r}"
+    if option == "scale" and not _is_scale(value):
+        return f"{option} is two whole numbers of 0 to 100, as 1..10, not {value!r}"
+    if option == "time_zone":
+        return _zone_problem(option, value)
     if option == "delimiter" and (len(value) != 1 or not value.isascii() or value in '"\r\n\0'):
         return f"{option} is one ASCII character or \\t, not {value!r}"
+    return None
+
+
+def _is_scale(value: str) -> bool:
+    ends = re.fullmatch(r"([0-9]{1,3})\.\.([0-9]{1,3})", value)
+    return bool(ends) and int(ends[1]) < int(ends[2]) <= 100
+
+
+def _zone_problem(option: str, value: str) -> str | None:
+    """Say what is wrong with a zone; an abbreviation may also stand for a distance from UTC."""
+    is_abbreviation = option.startswith(ZONE_PREFIX)
+    name = option.removeprefix(ZONE_PREFIX)
+    if is_abbreviation and not (name.isascii() and name.isalpha()):
+        return f"{option}: an abbreviation is of letters alone"
+    if is_abbreviation and re.fullmatch(r"[-+](0[0-9]|1[0-4]):[0-5][0-9]", value):
+        return None
+    if value not in available_timezones():
+        otherwise = " or a distance from UTC, as -05:00" if is_abbreviation else ""
+        near = _did_you_mean(value, available_timezones())
+        return f"{option} is a zone of the IANA, as Europe/Berlin{otherwise}, not {value!r}{near}"
     return None

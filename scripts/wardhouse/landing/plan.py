@@ -20,6 +20,7 @@ from wardhouse.landing.files import (
     scanned_state,
 )
 from wardhouse.landing.headers import FeedPlan, check_header, map_columns, read_csv_header
+from wardhouse.landing.options import VALUE_PREFIX
 from wardhouse.landing.readers import (
     PAYLOAD,
     Batch,
@@ -29,6 +30,8 @@ from wardhouse.landing.readers import (
     parquet_columns,
     select_records,
 )
+
+SURVEY_VERSION = 2  # of what a survey finds: another one is made anew
 
 
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
@@ -174,7 +177,9 @@ def plan_feed(
     """
     plan = FeedPlan(feed, options)
     spellings = [(column.name, column.aliases) for column in feed.columns]
-    plan.signature = json.dumps([sorted(options.items()), spellings, duckdb.__version__])
+    plan.signature = json.dumps(
+        [sorted(options.items()), spellings, duckdb.__version__, SURVEY_VERSION]
+    )
     try:
         paths, plan.problems = find_files(raw_dir, feed)
         if plan.problems or not paths:
@@ -279,6 +284,11 @@ def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
             header = () if file.is_json else file.header
             alike = (file.kind, file.delimiter, file.is_stream, bool(file.batches), header)
             groups.setdefault((*alike, file.types), []).append(file)
+    constants = {
+        option.removeprefix(VALUE_PREFIX): value
+        for option, value in plan.options.items()
+        if option.startswith(VALUE_PREFIX)
+    }
     selects, selects_fresh = [], []
     for files in groups.values():
         found = [file.payload_keys if file.is_stream else file.header for file in files]
@@ -286,7 +296,7 @@ def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
         place = files[0].source_file
         if len(files) > 1:
             place += f" (and {len(files) - 1} more)"
-        check_header(plan, place, names)
+        check_header(plan, place, names, is_json=files[0].is_json or files[0].is_stream)
         mapping = map_columns(plan, names)
         for column, spelled in mapping.items():
             known = plan.mapping.setdefault(column, [])
@@ -303,7 +313,9 @@ def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
             if chosen:
                 columns = [column.name for column in plan.feed.columns]
                 encoding = plan.options.get("encoding", "utf-8")
-                queries.append(select_records(columns, chosen, mapping, encoding, raw_dir))
+                queries.append(
+                    select_records(columns, chosen, mapping, encoding, raw_dir, constants)
+                )
     plan.select = "\nunion all\n".join(selects)
     plan.select_fresh = "\nunion all\n".join(selects_fresh)
 

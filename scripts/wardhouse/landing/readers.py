@@ -8,9 +8,10 @@ was sent, beside it stand `stream_position` and `ingested_at`.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -23,6 +24,7 @@ PATH = "landed_path"  # column in which DuckDB gives the file that a record came
 REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lines it refuses
 PAYLOAD = "payload"
 ENVELOPE = ("ingested_at", "stream_position")  # what stands beside the payload of a message
+REPEATED_HEADER = "repeated header: "  # what unreadable_reason in macros/staging looks for
 MEMBER = "source_file"  # column of a compacted file: the file that a message landed in
 
 
@@ -99,6 +101,7 @@ def select_records(
     mapping: dict[str, list[str]],
     encoding: str,
     raw_dir: Path,
+    constants: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the query of files that are read alike.
 
@@ -109,11 +112,14 @@ def select_records(
     files
         Files of one kind and header.
     mapping
-        For each declared column the names that spell it in these files, the first to be taken.
+        For each declared column the names that spell it in these files: the first that is there
+        is read, of JSON records in each record.
     encoding
         Of CSV files: utf-8, latin-1 or utf-16.
     raw_dir
         The raw directory, absolute: names of files are given relative to it.
+    constants
+        Values by declared column, for records that have no such column.
 
     Returns
     -------
@@ -123,27 +129,39 @@ def select_records(
     """
     first = files[0]
     unreadable = "null::varchar"
+    has: dict[str, str] = {}  # whether a record has a name, where records of a query differ
     if first.is_json or first.is_stream:
         # A key that the looked at records lack may still come later.
         mapping = {column: found or [column] for column, found in mapping.items()}
         keys = list(dict.fromkeys(name for found in mapping.values() for name in found))
+        tested = {
+            name
+            for column, found in mapping.items()
+            for name in (found if column in constants else found[:-1])
+        }
         places = {key: f"fields[{place}]" for place, key in enumerate(keys, start=1)}
+        tested = [key for key in keys if key in tested]
+        has = {key: f"has_key[{place}]" for place, key in enumerate(tested, start=1)}
         if first.is_stream:
             mapping |= {name: [name] for name in ENVELOPE if name in mapping}
             places |= {name: name for name in ENVELOPE}
-        reader = _json_fields(files, keys)
+        reader = _json_fields(files, keys, tested)
         unreadable = "unreadable_text"
     elif first.kind == "csv":
         places = {name: f"c{place}" for place, name in enumerate(first.header, start=1)}
         reader = _csv(files, encoding)
+        unreadable = _repeated_header(
+            {found[0]: places[found[0]] for found in mapping.values() if found}
+        )
     else:
-        places = {name: f"{identifier(name)}::varchar" for name in first.header}
-        reader = f"({_parquet(files)})"
         types = dict(zip(first.header, first.types, strict=True))
-        texts = [n for found in mapping.values() for n in found if types[n] == "VARCHAR"]
+        places = {name: _as_text(name, types[name]) for name in first.header}
+        reader = f"({_parquet(files)})"
+        texts = [n for found in mapping.values() for n in found[:1] if types[n] == "VARCHAR"]
         unreadable = _with_nul([identifier(name) for name in texts])
     selected = [
-        f"{_first_known([places[name] for name in mapping[column]])} as {identifier(column)}"
+        f"{_first_there(mapping[column], places, has, constants.get(column))} as "
+        f"{identifier(column)}"
         for column in columns
     ]
     prefix = len(raw_dir.as_posix()) + 2
@@ -163,10 +181,41 @@ def _with_nul(texts: Sequence[str]) -> str:
     return f"case when {has_nul} then to_json({{{record}}})::varchar end"
 
 
-def _first_known(places: list[str]) -> str:
-    if not places:
+def _as_text(name: str, kind: str) -> str:
+    """Write a Parquet column as text, whole numbers kept as doubles without a point."""
+    column = identifier(name)
+    if kind not in ("DOUBLE", "FLOAT"):
+        return f"{column}::varchar"
+    is_whole = f"{column} = trunc({column}) and abs({column}) < {2**53}"
+    return f"case when {is_whole} then {column}::bigint::varchar else {column}::varchar end"
+
+
+def _repeated_header(places: dict[str, str]) -> str:
+    """Write the text of a record that says the names of its columns: files that were joined."""
+    names = [name for name in places if not re.search(r"__[0-9]+$", name)]
+    if not names:
         return "null::varchar"
-    return places[0] if len(places) == 1 else f"coalesce({', '.join(places)})"
+    first, *others = names
+    marked = f"({quote(first)}, {quote(chr(0xFEFF) + first)})"
+    said = [f"{places[first]} in {marked}", *(f"{places[n]} = {quote(n)}" for n in others)]
+    text = quote(REPEATED_HEADER + ", ".join(names))
+    return f"case when {' and '.join(said)} then {text} end"
+
+
+def _first_there(
+    names: Sequence[str], places: dict[str, str], has: dict[str, str], constant: str | None
+) -> str:
+    """Write the value of the first name that a record has, else the constant."""
+    otherwise = "null::varchar" if constant is None else quote(constant)
+    if not has:
+        return places[names[0]] if names else otherwise
+    tested = [name for name in names if name in has]
+    if len(tested) < len(names):
+        otherwise = places[names[-1]]
+    if not tested:
+        return otherwise
+    cases = " ".join(f"when {has[name]} then {places[name]}" for name in tested)
+    return f"case {cases} else {otherwise} end"
 
 
 def _read_options() -> str:
@@ -250,13 +299,22 @@ def _messages(files: Sequence[LandedFile]) -> str:
     )
 
 
-def _json_fields(files: Sequence[LandedFile], keys: Sequence[str]) -> str:
-    """Write the query of the values of some keys, as the list `fields`, of every JSON record."""
+def _json_fields(
+    files: Sequence[LandedFile], keys: Sequence[str], tested: Sequence[str] = ()
+) -> str:
+    """Write the query of the values of some keys, as the list `fields`, of every JSON record.
+
+    Which of the `tested` keys a record has is the list `has_key`.
+    """
+    has_key = ""
+    if tested:
+        exists = f"json_exists(record, {_text_list(map(_pointer, tested))})"
+        has_key = f"case when is_record then {exists} end as has_key, "
     fields = f"json_extract_string(record, {_text_list(map(_pointer, keys))})"
     records = _messages(files) if files[0].is_stream else _json_records(files)
     is_record = f"case when is_object then {_is_plain(files, fields)} else false end"
     return (
-        "(select * exclude (record, is_record), "
+        f"(select * exclude (record, is_record), {has_key}"
         f"case when is_record then {fields} end as fields, "
         "case when not is_record then record end as unreadable_text "
         f"from (select * exclude (is_object), {is_record} as is_record from ({records})))"

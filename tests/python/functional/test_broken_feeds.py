@@ -203,7 +203,7 @@ def without_column(content: bytes, feed: str) -> bytes:
 
 
 STOPS: dict[str, tuple[Callable[[bytes, str], bytes | None], tuple[str, ...], str]] = {
-    "missing file": (lambda content, feed: None, tuple(RECORDS), "no file; looked for"),
+    "missing file": (lambda content, feed: None, CSV_FEEDS, "no file; looked for"),
     "empty file": (lambda content, feed: b"", tuple(RECORDS), "the file is empty"),
     "missing column": (without_column, tuple(RECORDS), "columns expected:"),
     "no header": (lambda content, feed: content.partition(b"\n")[2], CSV_FEEDS, "columns found:"),
@@ -500,7 +500,7 @@ BAD_LINES: dict[str, tuple[str, str, bytes, Counter, int]] = {
                 {"patient_id": "P9", "patient_feedback_score": {"value": 3}},
             ]
         ).encode(),
-        Counter({"missing_patient_feedback_score": 2}),
+        Counter({"unreadable_patient_feedback_score": 2}),
         6,
     ),
     "bare NaN": (

@@ -307,6 +307,20 @@ def test_exports_are_replaced_whole_and_leave_no_other_file(clinic):
     assert sorted(path.relative_to(outcome.exports).as_posix() for path in files) == EXPORTS
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text_in_csv_alone(clinic):
+    texts = ["=1+1", "+1", "-1", "@x", "a=b"]
+    lines = [f"F{place},P0,{text},-5,2025-03-01 10:00:00" for place, text in enumerate(texts)]
+    write(clinic.visits / "formulas.csv", *lines)
+    outcome = clinic.build()
+    csv, parquet = (outcome.exports / name for name in EXPORTS)
+    assert set(duckdb.sql(f"select department from '{parquet}'").fetchall()) >= {
+        (t,) for t in texts
+    }
+    rows = {tuple(line.split(",")) for line in csv.read_text().splitlines()}
+    assert rows >= {("'=1+1", "1", "-5.00"), ("'+1", "1", "-5.00"), ("'-1", "1", "-5.00")}
+    assert rows >= {("'@x", "1", "-5.00"), ("a=b", "1", "-5.00")}
+
+
 def test_a_build_that_failed_on_its_exports_is_made_good_by_the_next(clinic):
     (clinic.visits / "part-01.csv").unlink()
     write(clinic.visits / "part-000.csv", "V9001,P1,Ward 1,12.5,")

@@ -21,7 +21,7 @@ from wardhouse.landing.feeds import Column, Feed, choose_areas, declared_feeds
 from wardhouse.landing.files import UNSETTLED, file_state, find_files, hash_file, is_as_scanned
 from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, normalise
 from wardhouse.landing.land import check_state, land
-from wardhouse.landing.options import read_options
+from wardhouse.landing.options import read_options, read_spellings
 from wardhouse.landing.plan import empty_select, plan_feed, survey_row
 from wardhouse.landing.readers import identifier, quote
 from wardhouse.settings import named_directory
@@ -148,7 +148,7 @@ def test_names_are_compared_without_case_and_signs(name, reduced):
     ("header", "options", "found", "missing"),
     [
         (["order", "visit_id"], {}, ["visit_id"], []),
-        (["Visit", "Order", "VISIT_ID"], {}, ["Visit", "VISIT_ID"], []),
+        (["Visit", "Order", "VISIT_ID"], {}, ["VISIT_ID", "Visit"], []),
         (["visit", "order", "visit_id"], {}, ["visit_id", "visit"], []),
         (["Fall-Nr.", "order"], {"column:visit_id": "fall nr"}, ["Fall-Nr."], []),
         (["Fall-Nr."], {}, [], ["visit_id", "order"]),
@@ -165,9 +165,88 @@ def test_columns_are_matched_by_any_known_spelling_the_exact_one_first(
     assert missing_columns(plan, header) == missing
 
 
-def test_first_known_of_two_spellings_counts(tmp_path):
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [({}, ["c", None]), ({"column:visit_id": "Visit"}, ["a", "b"])],
+)
+def test_alias_is_no_fallback_and_what_its_user_says_comes_first(tmp_path, options, read):
     write(tmp_path, "clinic/visits.csv", "visit,visit_id,order\na,,1\nb,c,1\n")
-    assert [row[0] for row in rows(plan_feed(tmp_path, FEED, {}))] == ["a", "c"]
+    plan = plan_feed(tmp_path, FEED, options)
+    assert [row[0] for row in rows(plan)] == read
+    assert [name for _, name in plan.undeclared] == ["visit_id" if options else "visit"]
+
+
+def test_each_json_record_is_read_by_the_first_of_its_own_names(tmp_path):
+    records = [
+        {"visit": "a", "visit_id": None, "order": 1},
+        {"visit": "b", "order": 1},
+        {"visit": "c", "visit_id": "d", "order": 1},
+    ]
+    write(tmp_path, "clinic/visits.ndjson", "\n".join(map(json.dumps, records)) + "\n{\n")
+    plan = plan_feed(tmp_path, FEED, {})
+    assert [row[0] for row in rows(plan)] == ["b", "d", None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("visits.csv", "visit_id\na\n\nb\n"),
+        ("visits.ndjson", '{"visit_id": "a"}\n{"visit_id": "b"}\n'),
+    ],
+)
+def test_value_supplies_what_a_file_lacks(tmp_path, name, text):
+    write(tmp_path, f"clinic/{name}", text)
+    plan = plan_feed(tmp_path, FEED, {"value:order": "it's 1"})
+    assert plan.problems == []
+    assert {row[:2] for row in rows(plan) if row[0]} == {("a", "it's 1"), ("b", "it's 1")}
+
+
+def test_value_is_for_records_without_the_key_and_never_for_a_column_that_is_there(tmp_path):
+    write(tmp_path, "clinic/visits.csv", "visit_id,order\na,\n")
+    plan = plan_feed(tmp_path, FEED, {"value:order": "1"})
+    assert [row[1] for row in rows(plan)] == [None]
+    (tmp_path / "clinic" / "visits.csv").unlink()
+    write(tmp_path, "clinic/visits.ndjson", '{"visit_id": "a", "order": null}\n{"visit_id": "b"}\n')
+    plan = plan_feed(tmp_path, FEED, {"value:order": "1"})
+    assert [row[1] for row in rows(plan)] == [None, "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "n_rows"),
+    [
+        ("visit_id,order,\na,1\nb,2\n", 2),
+        ("visit_id,order,\na,1,\nb,2,\n", 2),
+        ("visit_id,order\na,1,\nb,2,\n", 2),
+        ("visit_id,order,\na,1\n\nb,2\nc,3,4\n", 2),
+    ],
+)
+def test_delimiter_at_the_end_of_header_or_records_alone_makes_no_column(tmp_path, text, n_rows):
+    write(tmp_path, "clinic/visits.csv", text)
+    assert len([row for row in rows(plan_feed(tmp_path, FEED, {})) if row[0]]) == n_rows
+
+
+def test_header_repeated_among_the_records_is_told_from_a_record(tmp_path):
+    text = "visit_id,order,x\na,1,1\nvisit_id,order,x\n\ufeffvisit_id,order,x\nvisit_id,2,x\n"
+    write(tmp_path, "clinic/visits.csv", text)
+    said = {row[:2]: row[-1] for row in rows(plan_feed(tmp_path, FEED, {}))}
+    header = "repeated header: visit_id, order"
+    assert said == {
+        ("a", "1"): None,
+        ("visit_id", "order"): header,
+        ("\ufeffvisit_id", "order"): header,
+        ("visit_id", "2"): None,
+    }
+
+
+def test_whole_numbers_that_parquet_keeps_as_doubles_have_no_point(tmp_path):
+    (tmp_path / "clinic").mkdir()
+    path = tmp_path / "clinic" / "visits.parquet"
+    numbers = "unnest([1001::double, 29872499824296, 0.5, 1e300, 'nan'::double, null])"
+    columns = f'{numbers} as visit_id, 2::float as "order"'
+    duckdb.execute(f"copy (select {columns}) to '{path}' (format parquet)")
+    read = [row[:2] for row in rows(plan_feed(tmp_path, FEED, {}))]
+    texts = ["0.5", "1001", "1e+300", "29872499824296", "nan", None]
+    assert read == [(text, "2") for text in texts]
 
 
 def test_feeds_of_the_project_are_those_its_sources_declare():
@@ -229,6 +308,12 @@ def test_options_are_read_by_area_and_feed(tmp_path):
         ("clinic", "no feed 'clinic.'"),
         ("clinic,visit,delimiter,;", "no feed 'clinic.visit'"),
         ("clinic,visits,column:nope,x", "clinic.visits declares no column 'nope'"),
+        ("clinic,visits,value:nope,x", "clinic.visits declares no column 'nope'"),
+        ("clinic,visits,scale,1-10", "scale is two whole numbers of 0 to 100"),
+        ("clinic,visits,scale,5..1", "scale is two whole numbers of 0 to 100"),
+        ("clinic,visits,time_zone,Berlin", "time_zone is a zone of the IANA"),
+        ("clinic,visits,zone:EST,5", "zone:EST is a zone of the IANA"),
+        ("clinic,visits,zone:E'T,-05:00", "zone:E'T: an abbreviation is of letters alone"),
         ("clinic,visits,date_order,DMY", "date_order is one of dmy, mdy, not 'DMY'"),
         ("clinic,visits,decimal_mark,;", "decimal_mark is one of ., ,, not ';'"),
         ("clinic,visits,encoding,cp1252", "encoding is one of utf-8, latin-1, utf-16"),
@@ -242,6 +327,27 @@ def test_setting_that_means_nothing_is_a_problem_with_its_line(tmp_path, line, p
     _, problems = read_options(tmp_path, [FEED])
     assert len(problems) == 1
     assert problems[0].startswith(f"feeds.csv line 2: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("departments,Notaufnahme,Emergency", None),
+        ("departments,,Emergency", "spelling and meaning are words"),
+        ("departments,x,", "spelling and meaning are words"),
+        ("department,x,y", "no list 'department'"),
+    ],
+)
+def test_spellings_of_the_raw_directory_are_options_of_every_feed(tmp_path, line, problem):
+    write(tmp_path, "spellings.csv", f"list,spelling,meaning\n{line}\ngenders,Née-F,Female\n")
+    options, problems = read_spellings(tmp_path, [FEED], PROJECT / "seeds" / "reference")
+    assert options["clinic", "visits"]["spelling:genders:neef"] == "Female"
+    if problem:
+        assert [each.startswith("spellings.csv line 2: ") for each in problems] == [True]
+        assert problem in problems[0]
+    else:
+        assert problems == []
+        assert options["clinic", "visits"]["spelling:departments:notaufnahme"] == "Emergency"
 
 
 def test_files_are_found_whatever_the_case_of_the_suffix_and_hidden_ones_are_not(tmp_path):

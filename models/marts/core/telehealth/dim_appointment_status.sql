@@ -1,4 +1,4 @@
--- A status has several spellings, which agree on what it means.
+-- A status has several spellings, which agree on what it means. What has not ended is no fact yet.
 with spellings as (
     select * from {{ ref('appointment_statuses') }}
 ),
@@ -8,6 +8,7 @@ final as (
         appointment_status,
         bool_and(is_successful) as is_successful
     from spellings
+    where is_ended
     group by appointment_status
 )
 

@@ -37,7 +37,7 @@ class TelehealthDirt(Shares):
     time_impossible: float = declare_kind(0.001, APPOINTMENTS, "rejected")
     type_spelling: float = declare_kind(0.004, APPOINTMENTS)
     type_missing: float = declare_kind(0.001, APPOINTMENTS, "rejected")
-    type_unknown: float = declare_kind(0.001, APPOINTMENTS, "rejected")
+    type_unknown: float = declare_kind(0.001, APPOINTMENTS)
     status_spelling: float = declare_kind(0.008, APPOINTMENTS)
     status_missing: float = declare_kind(0.001, APPOINTMENTS, "rejected")
     status_unknown: float = declare_kind(0.001, APPOINTMENTS, "rejected")

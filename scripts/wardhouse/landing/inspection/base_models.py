@@ -6,11 +6,11 @@ macros, gives the build's own expressions: there is no second copy of the rules.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NoReturn
 
 import jinja2
@@ -66,14 +66,19 @@ class BaseModels:
     ----------
     project_dir
         Folder that holds `dbt_project.yml`.
+    variables
+        Those that come before the project's.
     """
 
-    def __init__(self, project_dir: Path) -> None:
+    def __init__(
+        self, project_dir: Path, variables: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._folder = project_dir
         self._options: dict[str, str] = {}
         self._parsed: dict[str, Reading] = {}
         self._depth = 0
-        variables = yaml.safe_load((project_dir / "dbt_project.yml").read_text()).get("vars", {})
+        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+        variables = {**project.get("vars", {}), **variables}
         self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
         macros = self._macros()
         self._environment.globals |= macros | {
@@ -81,7 +86,9 @@ class BaseModels:
             "config": _Config(),
             "exceptions": SimpleNamespace(raise_compiler_error=_refuse),
             "execute": False,
-            "feed_options": lambda *feed: macros["feed_options"](*feed) | self._options,
+            "feed_options": lambda *feed: (
+                macros["feed_options"](*feed) | self._options | {"declared": list(self._options)}
+            ),
             "modules": SimpleNamespace(re=re),
             "ref": self._seed,
             "return": _return,

@@ -1,8 +1,10 @@
 """What `wardhouse inspect` shows of a raw directory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import duckdb
 
@@ -38,6 +40,15 @@ class ColumnReport:
     is_range: bool = False
 
 
+@dataclass(frozen=True)
+class Proof:
+    """A setting that bytes or values prove: the option, why, and its line for `feeds.csv`."""
+
+    option: str
+    why: str
+    line: str
+
+
 @dataclass
 class FeedReport:
     """What `wardhouse inspect` says of one feed; `lines` are for `feeds.csv`."""
@@ -50,6 +61,7 @@ class FeedReport:
     remarks: list[str] = field(default_factory=list)
     cures: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    proven: list[Proof] = field(default_factory=list)
     is_wrong: bool = False
 
 
@@ -68,7 +80,11 @@ class DirectoryReport:
 
 
 def inspect_directory(
-    raw_dir: Path, areas: str, project_dir: Path, n_first: int
+    raw_dir: Path,
+    areas: str,
+    project_dir: Path,
+    n_first: int,
+    variables: Mapping[str, Any] = MappingProxyType({}),
 ) -> DirectoryReport:
     """Look at a raw directory as a build would, without building.
 
@@ -82,6 +98,8 @@ def inspect_directory(
         The dbt project whose feeds are looked for and whose base models say how they are read.
     n_first
         Records of each feed of which the values are shown as they stand.
+    variables
+        Those of the command, which come before the project's.
 
     Returns
     -------
@@ -92,7 +110,7 @@ def inspect_directory(
     feeds = declared_feeds(project_dir)
     chosen, problems = choose_areas(raw_dir, areas, (feed.area for feed in feeds))
     options, bad_options = read_options(raw_dir, feeds)
-    base_models = BaseModels(project_dir)
+    base_models = BaseModels(project_dir, variables)
     reports, plans = [], []
     for feed in feeds:
         if feed.area in chosen:
@@ -135,6 +153,44 @@ def advice(raw_dir: Path, project_dir: Path, area: str, name: str) -> str:
         return f"No setting is known that would help: {look}"
     lines = f" For {raw_dir / 'feeds.csv'}: {'; '.join(report.lines)}." if report.lines else ""
     return f"Likely: {'; '.join(report.cures)}.{lines} {look}"
+
+
+def proven_settings(raw_dir: Path, request: Mapping[str, Any]) -> str:
+    """Say why a build stops whose values prove other settings than those it reads by.
+
+    Parameters
+    ----------
+    raw_dir
+        The raw directory.
+    request
+        `area` and `feed`, whose records gave rise to the question, `project_dir`, and `vars`, the
+        variables of the command.
+
+    Returns
+    -------
+    str
+        The reasons, and the lines for `feeds.csv` that mend all of the area's feeds; empty where
+        other values of the feed speak against what some seem to prove.
+    """
+    area, feed = request["area"], request["feed"]
+    folder = Path(request["project_dir"])
+    report = inspect_directory(raw_dir, area, folder, 0, request["vars"])
+    proven = {each.label: each.proven for each in report.feeds}
+    if not {"date_order", "decimal_mark"} & {proof.option for proof in proven[f"{area}.{feed}"]}:
+        return ""
+    reasons = [f"  {label}: {proof.why}" for label, proofs in proven.items() for proof in proofs]
+    lines = [f"  {proof.line}" for proofs in proven.values() for proof in proofs]
+    header = [] if (raw_dir / "feeds.csv").exists() else ["  area,feed,option,value"]
+    return "\n".join(
+        [
+            f"{area}.{feed} is not read as it was meant, so that nothing of it is kept:",
+            *reasons,
+            f"add to {raw_dir / 'feeds.csv'}, or name the setting there as it is now to have such "
+            "values flagged:",
+            *header,
+            *lines,
+        ]
+    )
 
 
 def shortened(texts: Iterable[str], name: str) -> list[str]:
@@ -185,6 +241,11 @@ def _report(raw_dir: Path, plan: FeedPlan, base_models: BaseModels, n_first: int
         for cure in cures
     ]
     report.lines = [line for cure in cures if (line := cure.line(feed))]
+    report.proven = [
+        Proof(cure.option, cure.why, cure.line(feed))
+        for cure in cures
+        if cure.is_proven and cure.option and cure.option not in plan.options
+    ]
     report.is_wrong = bool(report.problems) or any(cure.is_proven for cure in cures)
     return report
 

@@ -75,8 +75,8 @@ def test_nothing_is_rejected_or_duplicated(lab):
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("data_warehouse/processed_healthcare_data", 12),
-        ("reverse_etl_output/enriched_healthcare_data", 13),
+        ("data_warehouse/processed_healthcare_data", 13),
+        ("reverse_etl_output/enriched_healthcare_data", 14),
     ],
 )
 def test_exports_hold_every_treatment_in_both_formats(lab, name, columns):
