@@ -27,13 +27,14 @@ def case(name: str) -> Path:
 def build(dbt, tmp_path):
     """Return a function that builds the hospital's base models on a case, with some options."""
 
-    def build(name: str, *lines: str, models: tuple[str, ...] = ("models/staging/hospital",)):
+    def build(name: str, *lines: str, models: tuple[str, ...] = ("models/staging/hospital",), accept=""):
         raw_dir = case(name)
         if lines:
             raw_dir = Path(shutil.copytree(raw_dir, tmp_path / "raw"))
             text = "\n".join(("area,feed,option,value", *lines, ""))
             (raw_dir / "feeds.csv").write_text(text)
-        return dbt(raw_dir, tmp_path / "place", *BASES, *models, areas="hospital")
+        variables = ("--vars", f"{{accept_refused: [{accept}]}}")
+        return dbt(raw_dir, tmp_path / "place", *BASES, *models, *variables, areas="hospital")
 
     return build
 
@@ -150,6 +151,8 @@ def test_words_for_nothing_are_null_in_every_column(build):
 
 def test_words_for_nothing_and_repeated_headers_are_no_patients(build):
     outcome = build("null_words_dates_and_repeated_header")
+    assert "18 of 28 records were refused (missing_patient_id 10" in outcome.message
+    outcome = build("null_words_dates_and_repeated_header", accept="hospital.patients_data_with_doctor")
     reasons = refused(outcome, "patients_data_with_doctor")
     assert reasons["repeated_header"] == 2
     assert reasons["missing_patient_id"] == 10
@@ -253,7 +256,7 @@ def test_values_that_contradict_each_other_prove_nothing_and_are_flagged(hospita
     assert repairs == {
         "T1": [],
         "T2": ["treatment_date:set_null", "treatment_date:other_date_order"],
-        "T3": ["treatment_cost:imputed_zero", "treatment_cost:other_decimal_mark"],
+        "T3": ["treatment_cost:unread_as_zero", "treatment_cost:other_decimal_mark"],
     }
 
 
