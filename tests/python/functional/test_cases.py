@@ -8,6 +8,7 @@ import pytest
 from builds import PROJECT, SAMPLE
 
 CASES = PROJECT.parent / "shared" / "cases"
+STAGING = "models/staging/hospital"
 BASES = ("build", "--exclude-resource-types", "test", "unit_test", "seed", "--select")
 TREATMENTS = (
     "treatment_id,patient_id,doctor_id,treatment_type,treatment_cost,room_cost,treatment_date\n"
@@ -27,7 +28,7 @@ def case(name: str) -> Path:
 def build(dbt, tmp_path):
     """Return a function that builds the hospital's base models on a case, with some options."""
 
-    def build(name: str, *lines: str, models: tuple[str, ...] = ("models/staging/hospital",), accept=""):
+    def build(name: str, *lines: str, models: tuple[str, ...] = (STAGING,), accept: str = ""):
         raw_dir = case(name)
         if lines:
             raw_dir = Path(shutil.copytree(raw_dir, tmp_path / "raw"))
@@ -152,7 +153,8 @@ def test_words_for_nothing_are_null_in_every_column(build):
 def test_words_for_nothing_and_repeated_headers_are_no_patients(build):
     outcome = build("null_words_dates_and_repeated_header")
     assert "18 of 28 records were refused (missing_patient_id 10" in outcome.message
-    outcome = build("null_words_dates_and_repeated_header", accept="hospital.patients_data_with_doctor")
+    accepted_feed = "hospital.patients_data_with_doctor"
+    outcome = build("null_words_dates_and_repeated_header", accept=accepted_feed)
     reasons = refused(outcome, "patients_data_with_doctor")
     assert reasons["repeated_header"] == 2
     assert reasons["missing_patient_id"] == 10
