@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
+from os.path import relpath
 from pathlib import Path
 from threading import Event
 
 import duckdb
 import pandas as pd
 import pytest
-from builds import areas_of
+from builds import PROJECT, areas_of
 from typer.testing import CliRunner
 from wardhouse.cli import app
 
@@ -853,9 +854,8 @@ def test_key_that_only_late_records_have_is_still_read(dbt, raw_dir, tmp_path):
     ) == [("P2999", "2025-05-05")]
 
 
-def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path, monkeypatch):
-    monkeypatch.chdir(raw_dir)
-    outcome = dbt(f"../{raw_dir.name}/", tmp_path / "out", *MODELS)
+def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path):
+    outcome = dbt(f"{relpath(raw_dir, PROJECT)}/", tmp_path / "out", *MODELS)
     check_same_rows(outcome, raw_dir, DOCTORS)
     outcome = run(dbt, raw_dir, tmp_path)
     check_same_rows(outcome, raw_dir, DOCTORS)

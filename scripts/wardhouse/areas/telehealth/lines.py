@@ -176,7 +176,8 @@ ACCEPTED_APPOINTMENTS = """
         ',', appointment_id(appointment), provider_id(provider), patient_id(patient),
         day_text(day),
         strftime(moment(day, 480 + 15 * slot), '%H:%M:%S'),
-        type_name(type_code), status_name(status), if(wait < 0, '', wait::varchar),
+        if(kind = type_unknown(), 'House Call', type_name(type_code)), status_name(status),
+        if(wait < 0, '', wait::varchar),
         if(duration < 0, '', duration::varchar), '0.' || lpad(risk::varchar, 2, '0'), expected
     ) as line
     from block

@@ -148,8 +148,10 @@ class BaseModels:
         own_name = identifier(column)
         self._depth += 1
         if name == _SPELLING:
-            spelled = self._environment.globals["spelling"](own_name)
-            known = f"{spelled} in (select spelling from {self._seed(*arguments)})"
+            seed, *options = arguments
+            known_by = self._environment.globals
+            word = known_by["respelled"](own_name, seed, *options) if options else own_name
+            known = f"{known_by['spelling'](word)} in (select spelling from {self._seed(seed)})"
             sql = f"case when {known} then {own_name} end"
             self._parsed.setdefault(column, Reading("word", sql))
         else:
