@@ -209,7 +209,7 @@ def test_inspect_knows_how_the_base_model_reads_each_column():
     assert kinds["telehealth.appointment_logs"]["scheduled_time"] == "time"
     assert kinds["telehealth.patient_feedback"]["would_recommend"] == "boolean"
     assert kinds["telehealth.patients"]["age"] == "number"
-    assert kinds["patient_flow.patient_events"]["admission_time"] == "timestamp_or_day"
+    assert kinds["patient_flow.patient_events"]["admission_time"] == "timestamp"
 
 
 def test_inspect_says_how_much_of_a_column_is_readable_and_what_is_not(raw_dir):

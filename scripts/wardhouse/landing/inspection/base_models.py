@@ -156,7 +156,7 @@ class BaseModels:
             self._parsed.setdefault(column, Reading("word", sql))
         else:
             sql = self._environment.globals[name](own_name, *arguments, **settings)
-            self._parsed[column] = Reading(name.removeprefix(_PARSE), sql)
+            self._parsed[column] = Reading(name.removeprefix(_PARSE).removesuffix("_or_day"), sql)
         self._depth -= 1
 
     def _dispatch(self, name: str, _package: str = "") -> Callable[..., Any]:
