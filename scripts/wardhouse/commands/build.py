@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
-# With one of them dbt writes its own log, and nothing of ours stands between its lines.
+# With one of them dbt writes its own log, and nothing of ours is between its lines.
 LOG_OPTIONS = {"--log-format", "--log-level", "--debug", "-d", "--quiet", "-q"}
 BUILT = ("model", "seed", "snapshot")
 FAILED = ("error", "fail", "runtime error", "partial success")
@@ -254,7 +254,7 @@ def failing_rows(query: str) -> Table:
     Returns
     -------
     Table
-        Of wide rows the columns stand below each other.
+        Of wide rows the columns are below each other.
     """
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
