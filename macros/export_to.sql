@@ -61,7 +61,7 @@
 {% endmacro %}
 
 
-{# A path as DuckDB reads it: one file, whatever stands in the names of its folders. #}
+{# A path as DuckDB reads it: one file, whatever the names of its folders hold. #}
 {% macro file_pattern(path) %}
     {{- return(path | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]')) -}}
 {% endmacro %}

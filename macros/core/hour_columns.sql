@@ -1,4 +1,4 @@
-{# What an hour tells of a measure: how often it is known, its sums, median and 90th percentile. #}
+{# What an hour says of a measure: how often it is known, its sums, median and 90th percentile. #}
 {% macro hour_columns(relation, measure, name) -%}
     coalesce({{ relation }}.n_known, 0) as n_{{ name }}_known,
     coalesce({{ relation }}.total, 0)::decimal(38, 4) as {{ measure }}_total,

@@ -1,6 +1,6 @@
 {#
     Order of the events of a stay, total: by the event's moment, else by when it landed; of equally
-    new ones the one that knows of a discharge stands behind.
+    new ones the one that knows of a discharge comes last.
 #}
 {% macro stay_event_number() -%}
     row_number() over (
@@ -36,8 +36,8 @@
 
 
 {#
-    What can be told of a stay's times. As long as nothing says that the patient left, a stay lasts at
-    least until its newest event. A discharge later than what tells of it is planned, and no measure.
+    What is known of a stay's times. As long as nothing says that the patient left, a stay lasts at
+    least until its newest event. A discharge later than what reports it is planned, and no measure.
 #}
 {% macro stay_flags() -%}
     coalesce(discharged_at < admitted_at, false) as is_discharge_before_admission,

@@ -1,6 +1,6 @@
 {#
     Staff planned for each hour of the day: department_key, hour_of_day, shift, planned_staff,
-    patients_per_staff. A hospital's own plan stands before that of all hospitals. A shift may go
+    patients_per_staff. A hospital's own plan comes before that of all hospitals. A shift may go
     past midnight.
 #}
 {% macro staffing_plans() -%}

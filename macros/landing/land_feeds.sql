@@ -1,4 +1,4 @@
-{# Before anything is built: find the raw files, judge them, and make one view per feed. #}
+{# Before anything is built: find the raw files, scan them, and make one view per feed. #}
 {% macro land_feeds() %}
     {% if execute and runs_nodes() %}
         {% do create_landing_tables() %}

@@ -1,6 +1,6 @@
 {#
     Base models. Each landed file is read once; where files came, changed or went, the records of
-    those go and come, and consumers are told which keys that touched.
+    those go and come, and the change feed names the keys that this touched.
 
     key            columns that identify a record; without them it is all that a record says
     on_conflict    of two accepted records with one key and different content

@@ -1,6 +1,6 @@
 {#
     Mean of n values, shrunk towards a prior as if the prior had been seen `weight` times (Efron and
-    Morris 1975). No weight means that the values tell nothing beyond the prior.
+    Morris 1975). No weight means that the values say nothing beyond the prior.
 #}
 {% macro shrunk_mean(total, n, prior, weight) -%}
     {{ prior }} + case

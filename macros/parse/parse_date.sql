@@ -19,7 +19,7 @@
 {% endmacro %}
 
 
-{# Texts that begin with a year that lies wholly in the calendar; the others are judged as dates. #}
+{# Texts that begin with a year wholly in the calendar; the others are compared as dates. #}
 {% macro begins_with_calendar_year(column) -%}
     {%- set first = var('calendar_start') | string -%}
     {%- set last = var('calendar_end') | string -%}

@@ -1,4 +1,4 @@
-{# Ends a build with a line for each area, told by a mart of its own: meta.headline. #}
+{# Ends a build with a line for each area, from a mart of its own: meta.headline. #}
 {% macro log_headlines() %}
     {% if execute and flags.WHICH in ['build', 'run'] and reads_all() %}
         {% set chosen = run_query('select areas from landing.warehouse_state').rows[0][0].split(',') %}

@@ -1,5 +1,5 @@
 {#
-    The records of a base model that count: accepted, and the one of its duplicates that stands; of
+    The records of a base model that count: accepted, and the one of its duplicates that counts; of
     these those that a further `where` keeps.
 #}
 {% macro accepted(base, where='') %}

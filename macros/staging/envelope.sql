@@ -1,7 +1,7 @@
 {#
     What every base model keeps beside the columns of its feed: hashes that tell records and keys
     apart inside one warehouse, never as keys; whether a record is a duplicate; and the raw record
-    where it is rejected. Stands in a select from a CTE that has `raw`, `source_file`, the typed
+    where it is rejected. Belongs in a select from a CTE that has `raw`, `source_file`, the typed
     columns, `repairs` and `rejection_reason`.
 
     unhashed  further columns that depend on when a record came in, and not on what it says
@@ -51,7 +51,7 @@
 {%- endmacro %}
 
 
-{# The mark of a moment of which the day alone is known. #}
+{# The mark of a time of which the day alone is known. #}
 {% macro unknown_time(typed_column, raw_column) -%}
     case
         when {{ is_day_alone('raw.' ~ raw_column) }} and {{ typed_column }} is not null
@@ -73,7 +73,7 @@
 {%- endmacro %}
 
 
-{# Why a field that a record must have is null: the source says nothing, or what it says is no use. #}
+{# Why a field that a record must have is null: the source says nothing, or what it says cannot be used. #}
 {% macro missing_or(word, raw_column) -%}
     case
         when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'
@@ -109,7 +109,7 @@
 {%- endmacro %}
 
 
-{# A branch of a case: a word that a record must have is none that is known, which the reason tells. #}
+{# A branch of a case: a word that a record must have is none that is known, which the reason names. #}
 {% macro known_word(column, raw_column) -%}
     when {{ column }} is null then case
         when {{ is_blank('raw.' ~ raw_column) }} then 'missing_{{ raw_column }}'

@@ -99,7 +99,7 @@ where place = 1 and n_values > 0
         select coalesce(map_from_entries(list((code, n_records))), map()) as counts
         from (
             select
-                -- What a reason quotes of the record stands behind a colon and a blank.
+                -- What a reason quotes of the record follows a colon and a blank.
                 split_part(unnest(list_append(repairs, rejection_reason)), ': ', 1) as code,
                 count(*) as n_records
             from {{ relation }}

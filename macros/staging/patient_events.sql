@@ -10,8 +10,8 @@
 
 
 {#
-    Whether a stream's clock runs so far ahead that it tells of what had not happened when the event
-    was ingested. A file that somebody copied in was not ingested, and tells of any time.
+    Whether a stream's clock runs so far ahead that it reports what had not happened when the event
+    was ingested. A file that somebody copied in was not ingested, and may be of any time.
 #}
 {% macro is_after_ingestion(moment) -%}
     {{ moment }} > ingested_at + to_minutes({{ var('event_clock_tolerance_minutes') }})

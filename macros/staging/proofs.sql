@@ -40,7 +40,7 @@
 {%- endmacro %}
 
 
-{# Why a rating is refused that lies beyond the scale, as a branch of a case. #}
+{# Why a rating is refused that is beyond the scale, as a branch of a case. #}
 {% macro beyond_scale(typed_column, options, raw_column=none) -%}
     {%- set low, high = scale_of(options) -%}
     when {{ typed_column }} not between {{ low }} and {{ high }}
@@ -67,7 +67,7 @@
 
 {#
     After a load of a base model, before it is committed: stops where the records loaded prove another
-    setting, or where too many ratings lie beyond the scale.
+    setting, or where too many ratings are beyond the scale.
 #}
 {% macro refuse_other_settings(feed, loaded) %}
     {% if not is_accepted(feed) %}

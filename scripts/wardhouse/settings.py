@@ -206,7 +206,7 @@ def use_raw_dir(raw_dir: Path) -> None:
 def named_directory(path: Path) -> Path:
     """Name a directory absolutely and as its user does: a link stays one, wherever it leads next.
 
-    What `..` leaves is looked up, for it may be a link.
+    What `..` leaves is looked up: it may be a link.
     """
     parts = path.absolute().parts
     if ".." not in parts:

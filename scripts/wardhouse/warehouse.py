@@ -38,7 +38,7 @@ def open_to_write(connection: duckdb.DuckDBPyConnection, database: Path) -> None
     connection
         A connection to a DuckDB in memory.
     database
-        The file. Whoever writes it has it alone, so what lies in its spill folder is nobody's.
+        The file. Whoever writes it has it alone, so what is in its spill folder is nobody's.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def open_to_read(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, database: Path, options: str) -> None:
-    # By its whole path: what stands before a colon would be taken for an extension of DuckDB.
+    # By its whole path: what is before a colon would be taken for an extension of DuckDB.
     import duckdb
 
     path = str(database.absolute()).replace("'", "''")

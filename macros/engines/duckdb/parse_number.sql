@@ -1,4 +1,4 @@
-{# The clean reading stands twice, and DuckDB computes it once. A coalesce would read better, but
+{# The clean reading occurs twice, and DuckDB computes it once. A coalesce would read better, but
    what two columns of a query share in it is computed for every row, however rarely needed. #}
 {% macro duckdb__read_decimal(column, scale, decimal_mark, currency='') -%}
     {%- if decimal_mark not in ['.', ','] -%}

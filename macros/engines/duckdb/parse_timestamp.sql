@@ -1,4 +1,4 @@
-{# As in read_decimal, the clean reading stands twice and is computed once. #}
+{# As in read_decimal, the clean reading occurs twice and is computed once. #}
 {% macro duckdb__parse_timestamp(column, date_order, options={}) -%}
     case
         when {{ read_clean_timestamp(column, options) }} is not null

@@ -1,6 +1,6 @@
 -- How many waited or stayed longer than they should, held against the share that is allowed, not
 -- against other departments: so it may well be that none is at risk. A department is at risk where
--- the whole interval lies above the allowed share.
+-- the whole interval is above the allowed share.
 {{ config(materialized='view') }}
 
 with stays as (

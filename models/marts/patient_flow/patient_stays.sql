@@ -1,6 +1,6 @@
--- Who is there now is judged when the view is read, by var('as_of') or the clock. Nobody is there
+-- Who is there now is decided when the view is read, by var('as_of') or the clock. Nobody is there
 -- whose times cannot be believed, or who would have stayed longer than any stay can be. Where no
--- file tells of discharges, nobody knows who is there.
+-- file has discharges, nobody knows who is there.
 {{ config(materialized='view') }}
 
 with stays as (

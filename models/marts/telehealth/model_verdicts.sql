@@ -1,4 +1,4 @@
--- What can be told in advance, and what cannot: each model against its baseline out of time, in
+-- What can be predicted, and what cannot: each model against its baseline out of time, in
 -- words. An area without data has nothing to say.
 with fits as (
     {{ fit_summary(areas()['telehealth']['fits']) }}

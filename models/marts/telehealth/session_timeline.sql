@@ -44,7 +44,7 @@ final as (
         case
             when not is_end_before_start then {{ minutes_between('started_at', 'ended_at') }}
         end as session_minutes,
-        -- A status that nobody foresaw is not judged.
+        -- A status that nobody foresaw is not compared.
         case logged_status
             when 'Completed' then outcome = 'completed'
             when 'Cancelled' then outcome = 'cancelled'

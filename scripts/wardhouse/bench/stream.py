@@ -1,7 +1,7 @@
 """`wardhouse bench stream`: how fast a stream lands, how soon it is modelled, what a cycle costs.
 
 Three parts, each of fresh processes: the rate of ingest against a bare consumer of the same topic;
-the time from an event to the star while a simulated hospital runs; and the cost of one cycle with a
+the time from an event to core while a simulated hospital runs; and the cost of one cycle with a
 short and with a long history behind it.
 """
 

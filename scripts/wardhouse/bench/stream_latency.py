@@ -1,4 +1,4 @@
-"""How soon an event is in the star."""
+"""How soon an event is in core."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 STARTING_SECONDS = 900  # at most, for the first build of a stream
 STOPPING_SECONDS = 300
-BUILT = "built in "  # how `wardhouse stream` begins to tell of a build
+BUILT = "built in "  # how `wardhouse stream` begins to report a build
 
 
 @dataclass(frozen=True)
 class Latency:
-    """From an event's time to the end of the first cycle that has it in the star, in seconds.
+    """From an event's time to the end of the first cycle that has it in core, in seconds.
 
     `n_events`, `half` (the median), `p95` and `most` are of events that happened after the first
     build had ended; `n_waited` earlier ones waited for it, which took until `first_build` seconds
@@ -47,7 +47,7 @@ class Latency:
 
 
 def measure_latency(bench: StreamBench, bootstrap: str, tell: Callable[[str], None]) -> Latency:
-    """Stream a live simulation, and ask of every event when a build had it in the star.
+    """Stream a live simulation, and ask of every event when a build had it in core.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ def measure_latency(bench: StreamBench, bootstrap: str, tell: Callable[[str], No
     Raises
     ------
     ContenderError
-        If a process fails, or events are missing in the star in the end.
+        If a process fails, or events are missing in core in the end.
     """
     place = Place(bench.place / "latency", bench.project)
     place.folder.mkdir()
     with _new_topic(bootstrap) as topic:
         target = ("--kafka", bootstrap, "--topic", topic)
         rate = ("--rate", str(bench.rate), "--duration", f"{int(bench.seconds) + 300}s")
-        # Dirt would add what producers tell late, or of no time at all.
+        # Dirt would add what producers send late, or of no time at all.
         producer = ("simulate", "patient-flow", *target, *rate, "--dirt", "0", "--older", "0")
         source = ("--bootstrap", bootstrap, "--topic", topic)
         stream = ("stream", "--feed", FEED, "--raw-dir", place.raw, *source)
@@ -165,7 +165,7 @@ def read_latency(database: Path, began: float, until: float, built: list[float])
     Raises
     ------
     ContenderError
-        If an accepted event is not in the star, or none happened while it was watched.
+        If an accepted event is not in core, or none happened while it was watched.
     """
     with open_to_read(database) as connection:
         [n_missing] = connection.execute("""
@@ -175,8 +175,8 @@ def read_latency(database: Path, began: float, until: float, built: list[float])
             where events.rejection_reason is null and not events.is_duplicate
         """).fetchone()
         if n_missing:
-            raise ContenderError(f"{n_missing:,} events are not in the star")
-        # What a build loads is in the star when that build ends.
+            raise ContenderError(f"{n_missing:,} events are not in core")
+        # What a build loads is in core when that build ends.
         n_waited, n_events, half, p95, most = connection.execute(
             """
             with builds as (

@@ -88,7 +88,7 @@ class Place:
 
 
 def simulate_arguments(bench: StreamBench, count: int) -> list[str]:
-    """Name a command that tells so many events, at the rate of a day of theirs."""
+    """Name a command that sends so many events, at the rate of a day of theirs."""
     # Longer than they last: an arrival process has no exact number of arrivals.
     duration = f"{int(1.5 * count) + 86400}s"
     options = ["--count", str(count), "--rate", "1", "--duration", duration]

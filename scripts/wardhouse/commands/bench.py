@@ -150,7 +150,7 @@ def stream_bench_command(
         list[str] | None, typer.Option(metavar="PART", help=f"One of {', '.join(PARTS)}.")
     ] = None,
 ) -> None:
-    """Measure how fast a stream lands, how soon it is in the star, and what a cycle costs."""
+    """Measure how fast a stream lands, how soon it is in core, and what a cycle costs."""
     from rich.console import Console
 
     from wardhouse.project import project_directory

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
-# With one of them dbt writes its own log, and nothing of ours stands between its lines.
+# With one of them dbt writes its own log, and nothing of ours is between its lines.
 LOG_OPTIONS = {"--log-format", "--log-level", "--debug", "-d", "--quiet", "-q"}
 BUILT = ("model", "seed", "snapshot")
 FAILED = ("error", "fail", "runtime error", "partial success")
@@ -243,6 +243,18 @@ def print_problem(console: Console, done: Any) -> None:
         console.print(f"  its SQL: {escape(done.node.compiled_path)}", soft_wrap=True)
 
 
+def ask(query: str) -> tuple[list[str], list[list[str]]]:
+    """Ask the database of the build: the columns, and the rows as texts."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    with closing(DuckDBConnectionManager.env().handle()) as handle:
+        cursor = handle.cursor()
+        cursor.execute(query)
+        columns = [column[0] for column in cursor.description]
+        rows = [["" if value is None else str(value) for value in row] for row in cursor.fetchall()]
+    return columns, rows
+
+
 def failing_rows(query: str) -> Table:
     """Ask a data test's query for the first rows that fail.
 
@@ -254,15 +266,9 @@ def failing_rows(query: str) -> Table:
     Returns
     -------
     Table
-        Of wide rows the columns stand below each other.
+        Of wide rows the columns are below each other.
     """
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    with closing(DuckDBConnectionManager.env().handle()) as handle:
-        cursor = handle.cursor()
-        cursor.execute(f"select * from ({query}\n) as failing order by all limit {ROWS_SHOWN}")  # noqa: S608 - dbt's own SQL
-        columns = [column[0] for column in cursor.description]
-        rows = [["" if value is None else str(value) for value in row] for row in cursor.fetchall()]
+    columns, rows = ask(f"select * from ({query}\n) as failing order by all limit {ROWS_SHOWN}")  # noqa: S608 - dbt's own SQL
     if len(columns) > WIDE:
         numbers = [f"row {number}" for number in range(1, len(rows) + 1)]
         columns, rows = ["column", *numbers], list(zip(columns, *rows, strict=True))
@@ -293,14 +299,25 @@ def summary(results: list[Any], seconds: float) -> str:
     return f"{told or 'Nothing to build'} in {seconds:.1f} s"
 
 
+def answers_built(results: list[Any]) -> list[Any]:
+    """Return the marts with a headline that were built, of the areas that have files."""
+    nodes = [
+        done.node
+        for done in results
+        if str(done.status) == "success" and "headline" in done.node.config.meta
+    ]
+    if not nodes:
+        return []
+    [[areas]] = ask("select areas from landing.warehouse_state")[1]
+    return [node for node in nodes if node.schema in areas.split(",")]
+
+
 def print_next(console: Console, results: list[Any]) -> None:
-    """Print where to look next."""
+    """Print where to look next: an answer of an area that was built, and what tells more."""
     steps = {} if shutil.which("dbt") else {"source .venv/bin/activate": "first, once in a shell"}
-    for done in results:
-        if "headline" in done.node.config.meta and str(done.status) == "success":
-            query = f'"select * from {done.node.schema}.{done.node.name}"'  # noqa: S608 - our names
-            steps[f"dbt show --inline {query}"] = "rows of a table"
-            break
+    for node in answers_built(results)[:1]:
+        query = f'"select * from {node.schema}.{node.name}"'  # noqa: S608 - our names
+        steps[f"dbt show --inline {query}"] = "rows of a table"
     steps["wardhouse quarantine"] = "what was refused, and why"
     steps["make docs"] = "tables and columns, one page"
     steps["less logs/dbt.log"] = "what dbt did"

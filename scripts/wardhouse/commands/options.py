@@ -33,7 +33,7 @@ def parameter_of(option: Option) -> inspect.Parameter:
 
 
 def keyword(name: str, kind: type, told: Any, default: Any) -> inspect.Parameter:
-    """Make a parameter of a command: its type, what Typer tells of it, and its default."""
+    """Make a parameter of a command: its type, what Typer says of it, and its default."""
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told]
     )

@@ -53,11 +53,11 @@ def alerts_command(
         str, typer.Option(help="Severity from which on an alert exits 1: HIGH, MEDIUM, LOW, none.")
     ] = "HIGH",
 ) -> None:
-    """Print the alerts and tell those whom WARDHOUSE_ALERT_* names.
+    """Print the alerts and send them to those that WARDHOUSE_ALERT_* names.
 
-    Exits with 1 when an alert of the gate's severity or above stands (never with --gate none), with
-    2 when a delivery failed in the end (it is kept and tried again next time), and with 3, before
-    anything is sent, when alerts or settings cannot be read.
+    Exits with 1 when there is an alert of the gate's severity or above (never with --gate none),
+    with 2 when a delivery failed in the end (it is kept and tried again next time), and with 3,
+    before anything is sent, when alerts or settings cannot be read.
     """
     from wardhouse.quality.alert_channels import channels_from
     from wardhouse.quality.alerts import (

@@ -67,7 +67,7 @@ def reset_command(
         fail(str(error))
     except duckdb.Error as error:
         fail(f"{path} cannot be read, delete it by hand: {str(error).splitlines()[0]}")
-    console.print("deleted: the next build begins anew")
+    console.print("deleted: the next build begins from nothing")
 
 
 def what_goes(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[list[str], list[Path]]:
@@ -83,7 +83,7 @@ def what_goes(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[list[s
     Returns
     -------
     lines, files
-        What to tell, and the files to delete: those exports that are still there, and the database.
+        What to say, and the files to delete: those exports that are still there, and the database.
     """
     from pathlib import Path
 

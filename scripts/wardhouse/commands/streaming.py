@@ -232,14 +232,14 @@ TOLD_AGAIN_SECONDS = 60.0
 
 
 class ToldOnce:
-    """Remembers what was told, for a build that fails every few seconds fails for one reason."""
+    """Remembers what was reported: a build that fails every few seconds fails for one reason."""
 
     def __init__(self, again_seconds: float = TOLD_AGAIN_SECONDS):
         self._again_seconds = again_seconds
         self._told, self._told_at = "", -math.inf
 
     def is_news(self, error: str) -> bool:
-        """Tell whether an error is another one than before, or was told long ago."""
+        """Tell whether an error is another one than before, or was reported long ago."""
         now = time.monotonic()
         is_news = error != self._told or now > self._told_at + self._again_seconds
         if is_news:
@@ -275,7 +275,7 @@ def stream_command(
     """Land a stream and build what it feeds, every few seconds, until stopped.
 
     The first build, and one now and then, makes the feed's whole area with its tests; the others
-    make the tables that the stream feeds. Each prints how old the newest event in the star is.
+    make the tables that the stream feeds. Each prints how old the newest event in core is.
     """
     from rich.console import Console
 
@@ -335,6 +335,6 @@ def _cycle_line(cycle: Cycle, ingest: Ingest) -> str:
     lag = sum(progress.lag.values())
     age = "no event" if cycle.age_seconds is None else f"{cycle.age_seconds:,.1f} s old"
     return (
-        f"built in {cycle.seconds:.1f} s, newest event in the star {age}, "
+        f"built in {cycle.seconds:.1f} s, newest event in core {age}, "
         f"{progress.counts.n_records:,} messages landed, lag {lag:,} {progress.unit}"
     )

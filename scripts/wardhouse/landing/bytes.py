@@ -46,7 +46,7 @@ class Problem:
 class FileSurvey:
     """Size and SHA-256 of a file's own bytes, and what makes it unsafe to read.
 
-    The survey ends at the first problem, for after it lines can no longer be told apart.
+    The scan ends at the first problem, because after it lines can no longer be told apart.
     """
 
     n_bytes: int
@@ -56,7 +56,7 @@ class FileSurvey:
 
 @dataclass(frozen=True)
 class JsonSurvey(FileSurvey):
-    """Survey of a JSON file; ``has_bom`` matters for NDJSON, where DuckDB refuses it."""
+    """Scan of a JSON file; ``has_bom`` matters for NDJSON, where DuckDB refuses it."""
 
     layout: Layout
     has_bom: bool
@@ -332,7 +332,7 @@ def survey_json(path: Path) -> JsonSurvey:
 
 
 class _JsonText:
-    """What one pass over the text of a JSON file tells."""
+    """What one pass over the text of a JSON file finds."""
 
     def __init__(self, path: Path) -> None:
         self.is_by_line = bool({".jsonl", ".ndjson"} & {s.lower() for s in path.suffixes[-2:]})

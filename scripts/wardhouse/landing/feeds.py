@@ -20,7 +20,7 @@ class Feed:
     """A declared feed: an area, a name and its columns.
 
     Where `optional`, a directory without the feed is built with an empty one; a feed that is there
-    is judged as any.
+    is validated as any.
     """
 
     area: str

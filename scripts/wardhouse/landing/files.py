@@ -13,7 +13,7 @@ from wardhouse.landing.feeds import Feed
 SUFFIXES = (".csv", ".csv.gz", ".json", ".jsonl", ".ndjson", ".parquet")
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 COMPACTED = "-compacted.parquet"  # how a file ends that replaced many of a stream
-UNSETTLED_SECONDS = 2.0  # a file touched so shortly before it was surveyed is surveyed again
+UNSETTLED_SECONDS = 2.0  # a file touched so shortly before its scan is scanned again
 UNSETTLED = " unsettled"
 SPECIAL_FILES = {
     stat.S_IFIFO: "a named pipe",
@@ -160,7 +160,7 @@ def is_as_scanned(path: Path, state: str, content_hash: str) -> bool:
     path
         The file.
     state
-        Its `scanned_state`, as told before the scan.
+        Its `scanned_state`, as it was before the scan.
     content_hash
         SHA-256 of the bytes that were scanned.
 

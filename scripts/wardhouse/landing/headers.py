@@ -31,7 +31,7 @@ class FeedPlan:
     undeclared: list[tuple[str, str]] = field(default_factory=list)  # source_file, column
     problems: list[str] = field(default_factory=list)
     fingerprints: dict[str, str] = field(default_factory=dict)  # by source_file
-    signature: str = ""  # of what decides how a file is surveyed, its own bytes aside
+    signature: str = ""  # of what decides how a file is scanned, its own bytes aside
     select: str = ""
     select_fresh: str = ""  # of the files that hold something new only
 
@@ -48,7 +48,7 @@ def normalise(name: str) -> str:
 
 
 def read_start(path: Path, encoding: str) -> str:
-    """Read the text that holds the header; nothing where it is no text, which the survey says."""
+    """Read the text that holds the header; nothing where it is no text, which the scan says."""
     opener = gzip.open if path.suffix.lower() == ".gz" else open
     codec = "utf-16-le" if encoding == "utf-16" else encoding  # as DuckDB reads it, BOM or not
     try:
@@ -158,7 +158,7 @@ def check_header(
     """Note required columns that a header lacks, and columns that are not read.
 
     Of a table the first name of a column is read alone, of JSON records each may have another.
-    Names are told only where half of the required columns are among them: else they may be the
+    Names are shown only where half of the required columns are among them: else they may be the
     cells of a first record, which are a patient's.
     """
     mapping = map_columns(plan, header)

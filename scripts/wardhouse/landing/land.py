@@ -1,4 +1,4 @@
-"""What the raw directory holds, judged before anything is built: the plan that dbt lands by.
+"""What the raw directory holds, scanned before anything is built: the plan that dbt lands by.
 
 dbt calls it through the macro `land_feeds`; `wardhouse inspect` plans feeds without dbt.
 """
@@ -174,7 +174,7 @@ def _survey_differences(
     surveys: dict[tuple[str, str], dict[str, dict[str, Any]]],
     surveyed: Iterable[dict[str, Any]],
 ) -> dict[str, list[Any]]:
-    """Tell which surveys are new, and of which files earlier ones no longer hold."""
+    """Tell which scans are new, and of which files earlier ones no longer hold."""
     kept, new = set(), []
     for plan in plans:
         known = surveys.get((plan.feed.area, plan.feed.name), {})

@@ -31,7 +31,7 @@ from wardhouse.landing.readers import (
     select_records,
 )
 
-SURVEY_VERSION = 2  # of what a survey finds: another one is made anew
+SURVEY_VERSION = 2  # of what a scan finds: files of another version are scanned again
 
 
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
@@ -63,7 +63,7 @@ def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
 
 
 def _survey_named(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
-    """Survey a file, and let an error of the file system name it, also where a read fails."""
+    """Scan a file, and let an error of the file system name it, also where a read fails."""
     try:
         return _survey(path, raw_dir, plan)
     except OSError as error:
@@ -72,7 +72,7 @@ def _survey_named(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
 
 
 def _survey_columns(plan: FeedPlan, files: Sequence[LandedFile]) -> None:
-    """Look into files newly surveyed: the columns of Parquet, the keys of JSON, the compacted."""
+    """Look into files newly scanned: the columns of Parquet, the keys of JSON, the compacted."""
     with duckdb.connect() as connection:
         for file in files:
             if file.kind == "parquet":
@@ -114,7 +114,7 @@ def _batches(file: LandedFile, connection: duckdb.DuckDBPyConnection) -> tuple[B
 
 
 def _without_replaced(plan: FeedPlan, files: Sequence[LandedFile]) -> list[LandedFile]:
-    """Leave out what a compacted file holds too, for its parts go only after a while."""
+    """Leave out what a compacted file holds too: its parts go only after a while."""
     holders: dict[str, LandedFile] = {}
     kept = set()
     for file in sorted(files, key=lambda file: -len(file.batches)):
@@ -167,7 +167,7 @@ def plan_feed(
     landed
         Fingerprints of the files already in the warehouse, by name.
     surveyed
-        Earlier surveys (`FeedPlan.surveys`), by name: a file untouched since is not read again.
+        Earlier scans (`FeedPlan.surveys`), by name: a file untouched since is not read again.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def _hash(*texts: str) -> str:
 def _survey_all(
     plan: FeedPlan, paths: list[Path], raw_dir: Path, surveyed: dict[str, dict[str, Any]]
 ) -> list[LandedFile]:
-    """Survey what is new or was touched; take the rest from earlier surveys."""
+    """Scan what is new or was touched; take the rest from earlier scans."""
     files: dict[Path, LandedFile] = {}
     for path in paths:
         known = surveyed.get(path.relative_to(raw_dir).as_posix())
@@ -232,12 +232,12 @@ def _survey_all(
 
 
 def holds(known: dict[str, Any] | None, stat: str, plan: FeedPlan) -> bool:
-    """Whether an earlier survey of a file tells of it as it is."""
+    """Whether an earlier scan of a file still holds."""
     return bool(known) and (known["stat"], known["signature"]) == (stat, plan.signature)
 
 
 def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:
-    """Restore what an earlier survey found."""
+    """Restore what an earlier scan found."""
     survey = json.loads(known["survey"])
     batches = tuple(Batch(*batch) for batch in survey.pop("batches"))
     lists = {name: tuple(value) for name, value in survey.items() if isinstance(value, list)}
@@ -251,7 +251,7 @@ def _from_survey(known: dict[str, Any], path: Path) -> LandedFile:
 
 
 def survey_row(plan: FeedPlan, file: LandedFile) -> dict[str, str]:
-    """Write a survey as a row that `plan_feed` takes back in the next run."""
+    """Write a scan as a row that `plan_feed` takes back in the next run."""
     survey = {**vars(file), "batches": [list(vars(batch).values()) for batch in file.batches]}
     for name in ("path", "source_file", "stat"):
         del survey[name]

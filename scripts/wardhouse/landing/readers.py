@@ -3,7 +3,7 @@
 
 Each kind of file becomes one query without sniffing, so that nothing in a file decides how the
 next one is read. A file of a stream holds messages in an envelope: `payload` is the message as it
-was sent, beside it stand `stream_position` and `ingested_at`.
+was sent, beside it are `stream_position` and `ingested_at`.
 """
 
 import re
@@ -23,7 +23,7 @@ SMALL_FILE_BYTES = 2**20  # below it, the keys of every JSON record are looked a
 PATH = "landed_path"  # column in which DuckDB gives the file that a record came from
 REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lines it refuses
 PAYLOAD = "payload"
-ENVELOPE = ("ingested_at", "stream_position")  # what stands beside the payload of a message
+ENVELOPE = ("ingested_at", "stream_position")  # what is beside the payload of a message
 REPEATED_HEADER = "repeated header: "  # what unreadable_reason in macros/staging looks for
 MEMBER = "source_file"  # column of a compacted file: the file that a message landed in
 
@@ -39,9 +39,9 @@ class Batch:
 
 @dataclass
 class LandedFile:
-    """One raw file of a feed, surveyed.
+    """One raw file of a feed, scanned.
 
-    `stat` tells whether the file was touched since. `problem` says why it is set aside as a whole,
+    `stat` says whether the file was touched since. `problem` says why it is set aside as a whole,
     as a row of unreadable records.
     """
 
@@ -231,7 +231,7 @@ def _reject_options() -> str:
 
 
 def _csv(files: Sequence[LandedFile], encoding: str) -> str:
-    """Name columns by their place: whatever stands in a header is no part of the query."""
+    """Name columns by their place: whatever a header holds is no part of the query."""
     columns = ", ".join(f"'c{place}': 'varchar'" for place in range(1, len(files[0].header) + 1))
     return (
         f"read_csv({_paths(files)}, columns = {{{columns}}}, auto_detect = false, "

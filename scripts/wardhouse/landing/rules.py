@@ -42,7 +42,7 @@ def called(macros: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
 def reading_rules(request: dict[str, Any]) -> tuple[dict[tuple[str, str], str], dict[str, str]]:
     """Sum up what decides how each feed is read and each model that keeps rows is built.
 
-    But for files and their options, and for what seeds hold: their tables tell when they are read.
+    Without files and their options, and what seeds hold: their tables say it when they are read.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def k_means_rows(fit: Pipeline, features: Sequence[str], names: Sequence[str]) -
 
 
 def judge_k_means(scaled: np.ndarray, k: int, sample: int, seed: int) -> dict[str, float]:
-    """Judge k clusters out of sample, against the same data with its structure destroyed.
+    """Score k clusters out of sample, against the same data with its structure destroyed.
 
     Parameters
     ----------

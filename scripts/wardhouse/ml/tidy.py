@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COLUMNS = ("component", "feature", "level", "value", "text")
-MINIMUM_ROWS = 20  # fewer to learn from, or to judge by, give nothing
+MINIMUM_ROWS = 20  # fewer to learn from, or to score by, give nothing
 MINIMUM_CASES = 5  # of either outcome
 Z_95 = 1.959963984540054
 
@@ -74,7 +74,7 @@ def tidy_table(
     data_fingerprint : str
         As `fingerprint` makes it.
     settings : dict
-        What the fit was told; the versions of the libraries are added.
+        Settings of the fit; the versions of the libraries are added.
     metrics : dict of str to float
         A metric that is not finite is not known and has no row.
     parameters : list of dict
@@ -100,9 +100,9 @@ def tidy_table(
 
 
 def with_verdict(metrics: dict[str, float]) -> dict[str, float]:
-    """Add `is_reliable` where it is missing: whether the score's interval lies above the baseline.
+    """Add `is_reliable` where it is missing: whether the score's interval is above the baseline.
 
-    A fit that was not judged is not reliable.
+    A fit without a score is not reliable.
     """
     low, baseline = (metrics.get(name, np.nan) for name in ("score_low", "baseline_score"))
     return {"is_reliable": float(low > baseline)} | metrics

@@ -1,4 +1,4 @@
-"""The receivers of alerts: their settings, checked before anything is sent, and how each is told.
+"""The receivers of alerts: their settings, checked before anything is sent, and ways to each.
 
 A receiver's failure is described by codes and by texts of our own: what a server answers may echo
 the webhook's token or the login.
@@ -252,5 +252,5 @@ def _cause(reason: Exception | str) -> str:
 
 
 def write_file(path: Path, alerts: Sequence[Alert]) -> None:
-    """Write all alerts that stand as a JSON array; readers see the old file or the new one."""
+    """Write all alerts of now as a JSON array; readers see the old file or the new one."""
     write_private(path, json.dumps([asdict(alert) for alert in alerts], indent=1) + "\n")

@@ -1,8 +1,8 @@
-"""Telling people of alerts: within a deadline, retried, lost nowhere and told once.
+"""Sending alerts to people: within a deadline, retried, lost nowhere and sent once.
 
 What could not be delivered waits in the outbox, a JSON file beside the database, and goes out with
-the next run. The outbox also remembers what each receiver was told, so that an alert that stands is
-not told twice; once it has gone, it is forgotten, and told anew when it comes back.
+the next run. The outbox also remembers what each receiver got, so that an alert that lasts is
+not sent twice; once it has gone, it is forgotten, and sent again when it comes back.
 """
 
 import fcntl
@@ -61,9 +61,9 @@ class Alert:
 class Channel:
     """A receiver of alerts.
 
-    `send` gets the alerts to tell and raises when they did not arrive. The text of its `OSError`
+    `send` gets the alerts to send and raises when they did not arrive. The text of its `OSError`
     or `RefusedError` is shown, so it holds no secret. A channel that `takes_all` is given
-    everything that stands, each time, instead of only what is new.
+    every alert of now, each time, instead of only what is new.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Channel:
 class Delivery:
     """How telling one receiver went: how many alerts, after how many attempts, and what failed.
 
-    `is_unrecorded` says that they arrived, but that the outbox could not be told so.
+    `is_unrecorded` says that they arrived, but that the outbox could not be written.
     """
 
     channel: str
@@ -87,7 +87,7 @@ class Delivery:
 
 @dataclass
 class Outbox:
-    """What still waits for each receiver, and the keys of what each was told."""
+    """What still waits for each receiver, and the keys of what each got."""
 
     path: Path
     pending: dict[str, list[Alert]] = field(default_factory=dict)
@@ -194,13 +194,13 @@ def deliver(
 ) -> list[Delivery]:
     """Tell every receiver what it does not know yet.
 
-    What is to be told is written to the outbox before anything is sent, and taken out as soon as it
+    What is to be sent is written to the outbox before anything is sent, and taken out as soon as it
     arrived, so that nothing is lost if the process dies.
 
     Parameters
     ----------
     alerts
-        The alerts that stand now.
+        The alerts there are now.
     channels
         The receivers.
     outbox

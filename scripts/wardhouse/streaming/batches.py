@@ -66,7 +66,7 @@ class StreamKey:
 
     @property
     def position_prefix(self) -> str:
-        """What stands before the offset in `stream_position`."""
+        """What comes before the offset in `stream_position`."""
         return f"{self.stream}@" if self.partition is None else f"{self}@"
 
     def __str__(self) -> str:

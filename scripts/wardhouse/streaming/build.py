@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Of shares that would stop a build quality.alerts tells: a stream goes on.
+# Shares that would stop a build are in quality.alerts: a stream goes on.
 ACCEPT_ALL = "accept_refused: all"
 INTERRUPTED = "stopped before it ended; the next build does the rest"
 CANCEL_SECONDS = 0.1  # between attempts, for a statement may begin just after one
@@ -27,7 +27,7 @@ CANCEL_SECONDS = 0.1  # between attempts, for a statement may begin just after o
 class Cycle:
     """One build: when it ended (seconds since 1970), how long it took, and what it left.
 
-    `newest_event_at` is the newest event in the star (seconds since 1970), or None where there is
+    `newest_event_at` is the newest event in core (seconds since 1970), or None where there is
     none. `error` is empty where the build succeeded.
     """
 
@@ -38,7 +38,7 @@ class Cycle:
 
     @property
     def age_seconds(self) -> float | None:
-        """How old the newest event in the star was when the build ended."""
+        """How old the newest event in core was when the build ended."""
         return None if self.newest_event_at is None else self.ended_at - self.newest_event_at
 
 
@@ -76,7 +76,7 @@ class Builder:
         Returns
         -------
         Cycle
-            A failed build is told in `error`; it changed nothing that it did not finish.
+            A failed build is reported in `error`; it changed nothing that it did not finish.
         """
         began = time.monotonic()
         arguments = ["build", *selected(selection), "--no-write-json", "--log-level-file", "none"]
@@ -126,7 +126,7 @@ class Builder:
             if not parsed.success:
                 return plain_message(parsed.exception)
             self._manifest = parsed.result
-        # Its error is told by the result; dbt would print every exception that led to it.
+        # Its error is in the result; dbt would print every exception that led to it.
         result = dbtRunner(manifest=self._manifest).invoke(
             ["--log-level", "none", *arguments, *self._places]
         )
@@ -144,8 +144,8 @@ class Builder:
     def _newest_event_at(self) -> float | None:
         """Ask the facts that name the clock of their events (`meta.event_clock`).
 
-        By the connection of the build, for another process may take the database right after it.
-        An event that a clock running ahead has stamped with a time to come tells nothing of age.
+        By the build's connection, because another process may take the database right after it.
+        An event that a clock running ahead has stamped with a time to come says nothing of age.
         """
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 

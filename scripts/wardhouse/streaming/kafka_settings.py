@@ -1,4 +1,4 @@
-"""Settings of a Kafka client from the environment, so that secrets never stand in a command."""
+"""Settings of a Kafka client from the environment, so that secrets are never in a command."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class CycleMetrics:
         self._seconds = Gauge("wardhouse_stream_build_seconds", "Time of the last build.", **common)
         self._newest = Gauge(
             "wardhouse_stream_newest_event_timestamp_seconds",
-            "The newest event in the star.",
+            "The newest event in core.",
             **common,
         )
 

@@ -1,4 +1,4 @@
-"""Ingest and build in one process: what arrives is in the star some seconds later.
+"""Ingest and build in one process: what arrives is in core some seconds later.
 
 A thread lands the stream (`wardhouse.streaming.ingest`); beside it dbt builds, in this process with
 a manifest that is parsed once, the models that the stream feeds. Either may be killed at any

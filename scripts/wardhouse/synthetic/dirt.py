@@ -32,7 +32,7 @@ class Shares:
     Raises
     ------
     ValueError
-        If a share lies outside 0..1.
+        If a share is outside 0..1.
     """
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class Soiled:
     Attributes
     ----------
     row : numpy.ndarray, shape (r,), int64
-        Clean row that the record tells.
+        Clean row that the record is of.
     kind : numpy.ndarray, shape (r,), uint8
         Its dirt, one of `CODES`.
     is_copy : numpy.ndarray, shape (r,), bool

@@ -153,7 +153,7 @@ def _first(blocks: dict[str, Block], n: int) -> dict[str, Block]:
 def _send_on_time(
     due: list[tuple[str, np.ndarray, bytes]], sink: Sink, clock: Clock, stopped: threading.Event
 ) -> int:
-    """Send each message when it is due, and tell how many went out before a stop."""
+    """Send each message when it is due, and say how many went out before a stop."""
     import numpy as np
 
     queues = [(feed, delivery, messages.split(b"\n")[:-1]) for feed, delivery, messages in due]

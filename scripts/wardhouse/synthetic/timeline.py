@@ -30,7 +30,7 @@ STEP_MINUTES = [minutes for minutes in range(1, 1441) if 1440 % minutes == 0]
 
 
 class Step(NamedTuple):
-    """What a stream tells between two moments.
+    """What a stream sends between two moments.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class Waiting:
     Parameters
     ----------
     start : int
-        A message told before it is dropped, with its copies.
+        A message sent before it is dropped, with its copies.
     stop : int, optional
         A message due from then on is dropped; never when it is None.
     """
@@ -144,7 +144,7 @@ class Waiting:
             wanted &= block["told"] < self._stop
         block = take(block, wanted)
         if self._stop is not None:
-            # Who is told twice is told twice before the end.
+            # What is sent twice is sent twice before the end.
             block["delivery"] = np.minimum(block["delivery"], self._stop - 1)
         self._block = block if self._block is None else join([self._block, block])
 
@@ -197,14 +197,14 @@ def deal_dirt(
 
 
 def copies_of(dirt: type[Shares]) -> list[int]:
-    """Name the codes of the kinds whose event is told twice."""
+    """Name the codes of the kinds whose event is sent twice."""
     kinds = kinds_of(dirt)
     codes = codes_of(kinds)
     return [codes[name] for name in kinds if len(kinds[name]["outcomes"]) == 2]
 
 
 def copy_share(dirt: Shares) -> float:
-    """Tell how many more messages there are because events are told twice."""
+    """Tell how many more messages there are because events are sent twice."""
     kinds = kinds_of(dirt)
     return sum(getattr(dirt, name) for name in kinds if len(kinds[name]["outcomes"]) == 2)
 
@@ -230,7 +230,7 @@ def as_sent(lines: bytes) -> bytes:
 
 
 class Told:
-    """Counts of what was told, by kind of dirt: the truth about a recorded stream.
+    """Counts of what was sent, by kind of dirt: the truth about a recorded stream.
 
     Parameters
     ----------

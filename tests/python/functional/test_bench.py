@@ -165,12 +165,12 @@ def test_an_event_is_in_the_star_when_the_build_that_loaded_it_ends(tmp_path):
         """)
     latency = read_latency(path, began=98, until=140, built=[110, 120, 130, 140])
     assert (latency.first_build, latency.n_waited, latency.n_cycles) == (12, 2, 3)
-    # 111 is in the star at 120; 121 and 130, loaded at 131, are at 140; 141 is after the end.
+    # 111 is in core at 120; 121 and 130, loaded at 131, are at 140; 141 is after the end.
     assert (latency.n_events, latency.half, latency.most) == (3, 10, 19)
     assert latency.rate == pytest.approx(0.1)
     with duckdb.connect(str(path)) as connection:
         connection.execute("delete from core.fct_patient_stays")
-    with pytest.raises(ContenderError, match="6 events are not in the star"):
+    with pytest.raises(ContenderError, match="6 events are not in core"):
         read_latency(path, began=98, until=140, built=[110])
 
 

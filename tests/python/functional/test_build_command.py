@@ -159,6 +159,15 @@ def test_build_says_where_to_look_next(built):
 
 
 @pytest.mark.system
+def test_build_names_no_answer_of_an_area_without_files(built, build):
+    assert 'dbt show --inline "select * from hospital.' in built.out
+    ended = build("--select", "+appointment_status_summary")
+    assert ended.code == 0, ended.out + ended.error
+    assert "Look next" in ended.lines
+    assert "dbt show" not in ended.out
+
+
+@pytest.mark.system
 def test_failing_test_prints_its_rows_on_a_terminal(broken, build, settings):
     ended = build("--unit-tests", "--select", broken, MODEL, on_terminal=True)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ended.out)

@@ -435,7 +435,7 @@ class Warehouse:
             return connection.execute(sql, parameters).fetchall()
 
     def n_stays(self, *patients: str) -> int:
-        """Count the stays of patients in the star."""
+        """Count the stays of patients in core."""
         sql = "select count(*) from core.fct_patient_stays where patient_id in (select unnest(?))"
         return self.query(sql, list(patients))[0][0]
 

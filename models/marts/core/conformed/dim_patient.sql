@@ -1,5 +1,5 @@
 -- The patients of all areas. Where areas speak of one patient, the first of them that knows an
--- attribute tells it.
+-- attribute says so.
 {% set areas = ['hospital', 'telehealth', 'patient_flow'] %}
 {{ config(
     materialized='incremental_by_key', key=['patient_key'],

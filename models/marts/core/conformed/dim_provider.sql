@@ -1,5 +1,5 @@
 -- The providers of all areas. Where areas speak of one provider, the first of them that knows an
--- attribute tells it.
+-- attribute says so.
 {% set areas = ['hospital', 'telehealth'] %}
 
 with members as (

@@ -1,4 +1,4 @@
--- Answers that name neither themselves, nor treatment, nor day may repeat, and are told apart by their occurrence.
+-- Answers that name neither themselves, nor treatment, nor day may repeat, and are numbered by their occurrence.
 -- A view, as fct_treatments is.
 {{ config(materialized='view') }}
 

@@ -30,7 +30,7 @@ uses as (
         moves.bed_id,
         case
             when moves.former_bed_id is null then stays.admitted_at
-            -- When an event without a clock moved the patient is unknown: the later bed stands.
+            -- When an event without a clock moved the patient is unknown: the later bed counts.
             else greatest(stays.admitted_at, coalesce(moves.event_time, moves.ingested_at))
         end as started_at,
         stays.discharged_at,

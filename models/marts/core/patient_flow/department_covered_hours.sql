@@ -18,7 +18,7 @@ known as (
             max(admitted_at),
             max(discharged_at) filter (is_stay_credible and not is_discharge_planned)
         ) as last_known_at,
-        -- Without a clock nothing tells that a day after the last arrival was recorded at all.
+        -- Without a clock nothing says that a day after the last arrival was recorded at all.
         greatest(max(admitted_at), max(last_event_at)) as arrivals_known_until
     from stays
 ),

@@ -1,5 +1,5 @@
 -- What came and went in an hour of a department. Waits count where patients arrive, stays where
--- they leave: an hour, once told, does not change when somebody leaves later. Sums are of decimals,
+-- they leave: an hour, once reported, does not change when somebody leaves later. Sums are of decimals,
 -- which no order of rows can change. A stay whose admission is not credible counts as such and no
 -- more.
 {{ config(

@@ -63,6 +63,6 @@ final as (
     from flagged
 )
 
--- In order of time, the stays that a stream still changes lie together.
+-- In order of time, the stays that a stream still changes are stored together.
 select * from final
 order by admitted_at

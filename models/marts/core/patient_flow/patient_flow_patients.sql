@@ -1,5 +1,5 @@
--- Patient flow's part of dim_patient: what the newest of a patient's stays tells of the person.
--- Whom nothing is told of is an inferred member.
+-- Patient flow's part of dim_patient: what the newest of a patient's stays says of the person.
+-- A patient of whom nothing is known is an inferred member.
 {{ config(
     materialized='incremental_by_key', key=['patient_key'],
     consumes=['fct_patient_stays(patient_key)'], publishes=[{'key': ['patient_key']}],

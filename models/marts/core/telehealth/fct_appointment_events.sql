@@ -1,5 +1,5 @@
 -- What happened to an appointment, in order of time. A rescheduling opens a further attempt: who
--- logged in before it did so in vain. Whom an event does not name, the appointment may tell.
+-- logged in before it did so in vain. Where an event names nobody, the appointment may.
 {{ config(
     materialized='incremental_by_key', key=['appointment_id'],
     consumes=[

@@ -1,5 +1,5 @@
 -- An answer carries what its visit was like, so that no question about satisfaction needs the join.
--- An answer about an appointment that no record tells of stays, with nothing known of the visit.
+-- An answer about an appointment that no record mentions stays, with nothing known of the visit.
 with feedback as (
     select * from {{ ref('stg_telehealth__appointment_feedback') }}
 ),

@@ -1,4 +1,4 @@
--- What alerts are drawn from, of those areas that are built: of the others there is nothing to tell.
+-- What alerts are drawn from, of those areas that are built: of the others there is nothing to say.
 {{ config(materialized='view') }}
 {% set built = [] %}
 {% for area, metrics in of_all_areas('alert_metrics') %}

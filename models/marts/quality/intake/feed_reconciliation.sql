@@ -1,4 +1,4 @@
--- n_raw was counted when each file landed; the other counts are of what stands now.
+-- n_raw was counted when each file landed; the other counts are of what is there now.
 with files as (
     select
         area,

@@ -1,5 +1,5 @@
 -- Who has never answered a survey takes the mean of those who have, or, where nobody has, the
--- middle of the scale, which then tells no patient from another.
+-- middle of the scale, which then separates no patient from another.
 with care as (
     select * from {{ ref('patient_provider_totals') }}
 ),

@@ -1,6 +1,6 @@
 -- What is known when an appointment is booked. A patient's history is what lies strictly before the
--- appointment; the device is that of the visit before, for nobody knows what will be used. No feed
--- tells when a booking was made, so there is no lead time, and earlier appointments count as over.
+-- appointment; the device is that of the visit before: nobody knows what will be used. No feed
+-- says when a booking was made, so there is no lead time, and earlier appointments count as over.
 with appointments as (
     select
         *,

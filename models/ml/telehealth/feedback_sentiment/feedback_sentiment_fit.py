@@ -2,7 +2,7 @@
 
 
 def model(dbt, session):
-    """Judge the scores; nothing is fitted. One row per metric or setting."""
+    """Test the scores; nothing is fitted. One row per metric or setting."""
     dbt.config(materialized="table")
     from wardhouse.areas.telehealth.sentiment import judge_sentiment
 

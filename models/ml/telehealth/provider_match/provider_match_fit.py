@@ -2,7 +2,7 @@
 
 
 def model(dbt, session):
-    """Fit and judge the ranking. One row per fitted parameter, metric or setting."""
+    """Fit and score the ranking. One row per fitted parameter, metric or setting."""
     dbt.config(materialized="table")
     from wardhouse.areas.telehealth.provider_match import fit_match
 

@@ -153,7 +153,7 @@ def populate(treatments: int, seed: int) -> Population:
     n_patients = max(1, round(treatments / 4))
     n_doctors = max(5, round(50 * (treatments / 1000) ** 0.5))
     specialty, plant, quality = _doctors(n_doctors, seed)
-    # In a random order, so that ids tell nothing; the first of them are the VIPs.
+    # In a random order, so that ids say nothing; the first of them are the VIPs.
     patients = np.argsort(draw(seed, "patient", n_patients), kind="stable").astype(np.int32)
     n_vips = round(0.08 * n_patients)
     is_vip = np.zeros(n_patients, bool)

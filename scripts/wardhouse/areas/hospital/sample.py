@@ -236,7 +236,7 @@ def _feedback_block(hospital: Population, soiled: Soiled, cut: slice) -> Block:
 
 
 def _write_planted(writer: Writer, truth_dir: Path, hospital: Population) -> None:
-    """Write whom we planted, with their figures before dirt."""
+    """Write who was planted, with their figures before dirt."""
     import numpy as np
     from wardhouse.areas.hospital.lines import PLANTED_DOCTORS, VIP_PATIENTS
     from wardhouse.areas.hospital.population import LOW_FEEDBACK, ORDINARY

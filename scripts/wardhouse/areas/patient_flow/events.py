@@ -88,7 +88,7 @@ class PatientFlow:
     seed : int
     dirt : PatientFlowDirt
     older_share : float
-        Part of the stays told by producers that send no event_id, event_time and wait.
+        Part of the stays sent by producers that send no event_id, event_time and wait.
     overlap_share : float
         Part of the stays on a bed that somebody else still has, where that can be.
     hospitals : int
@@ -416,7 +416,7 @@ def _events(flow: PatientFlow, stays: Block) -> Block:
 
 
 def _soil(flow: PatientFlow, events: Block) -> Block:
-    """Deal the dirt that is not only a matter of spelling, and tell twice what is told twice."""
+    """Deal the dirt that is not only a matter of spelling, and send twice what is sent twice."""
     part, is_newer = events["event"] % 3, ~events["is_older"]
     eligible = {
         "discharge_before_admission": part == DISCHARGED,

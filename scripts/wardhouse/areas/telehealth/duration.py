@@ -23,7 +23,7 @@ DURATION_LEVELS = ("appointment_type", "specialty", "age_group")
 
 
 def _judge_forecasts(actual: np.ndarray, forecast: np.ndarray, mean: np.ndarray) -> dict:
-    """Judge forecasts in minutes against means, by what they take off the squared error."""
+    """Score forecasts in minutes against means, by what they take off the squared error."""
     error, plain = actual - forecast, actual - mean
     square_plain = float(np.mean(plain**2))
     found = {
@@ -61,7 +61,7 @@ def fit_duration(
         The tidy table. The baseline is the mean by appointment type of the rows learned from, of
         all of them for an unseen type. Score is the share of the baseline's squared error that
         the model takes away out of time, its baseline 0. With fewer than `MINIMUM_ROWS` visits to
-        learn from there are no coefficients, with fewer to judge by no score.
+        learn from there are no coefficients, with fewer to score by no score.
 
     Notes
     -----

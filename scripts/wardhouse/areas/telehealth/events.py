@@ -2,7 +2,7 @@
 
 An appointment is scheduled, perhaps moved, perhaps called off; then both log in, the session
 starts, may have technical trouble, and ends. The minutes between the patient's login and the start
-are the wait that the log tells, those between start and end the duration.
+are the wait that the log has, those between start and end the duration.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Telehealth:
     dirt : AppointmentEventDirt
         Dirt of the events; the log is clean.
     older_share : float
-        Part of the appointments told by producers that send no event_id.
+        Part of the appointments sent by producers that send no event_id.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def _sizes(stream: Telehealth) -> tuple[int, int]:
 
 
 def is_older(appointment: np.ndarray, seed: int, share: float) -> np.ndarray:
-    """Tell which appointments are told by producers that send no event_id."""
+    """Tell which appointments are sent by producers that send no event_id."""
     return uniform(seed, "producer", appointment) < share
 
 
@@ -289,7 +289,7 @@ def timeline(visit: Block, seed: int, longest_lead: int) -> Block:
 
 
 def soil_events(events: Block, dirt: AppointmentEventDirt, seed: int) -> Block:
-    """Deal the dirt that is not only a matter of spelling, and tell twice what is told twice."""
+    """Deal the dirt that is not only a matter of spelling, and send twice what is sent twice."""
     is_newer = ~events["is_older"]
     eligible = {kind: is_newer for kind in KINDS if kind.startswith("conflicting")}
     kind = deal_dirt(dirt, EVENTS, seed, events["event"], eligible)

@@ -58,7 +58,7 @@ def delong(is_case: np.ndarray, score: np.ndarray) -> tuple[float, float]:
 def _judge_probabilities(
     is_case: np.ndarray, probability: np.ndarray, base_rate: float
 ) -> dict[str, float]:
-    """Judge probabilities of rows that nothing was learned from; both outcomes must be there."""
+    """Score probabilities of rows that nothing was learned from; both outcomes must be there."""
     area, error = delong(is_case, probability)
     n_top = max(1, len(is_case) // 10)
     top = np.argsort(-probability, kind="stable")[:n_top]
@@ -100,9 +100,9 @@ def fit_no_show(
     -------
     DataFrame
         The tidy table. Score is the area under the ROC curve with DeLong's interval, its baseline
-        0.5; reliable means that the interval lies above it and the Brier score below that of the
+        0.5; reliable means that the interval is above it and the Brier score below that of the
         base rate. With fewer than `MINIMUM_ROWS` rows or `MINIMUM_CASES` of an outcome to learn
-        from there are no coefficients; with fewer to judge by there is no score. Neither is
+        from there are no coefficients; with fewer to score by there is no score. Neither is
         reliable.
 
     Notes

@@ -26,7 +26,7 @@ def variances(values: np.ndarray, inner: np.ndarray, outer: np.ndarray) -> tuple
     ----------
     values : numpy.ndarray, shape (n,)
     inner, outer : numpy.ndarray, shape (n,), int
-        Codes from 0; an inner group lies in one outer group.
+        Codes from 0; an inner group is in one outer group.
 
     Returns
     -------
@@ -150,16 +150,16 @@ def fit_match(visits: pd.DataFrame, train_share: float) -> pd.DataFrame:
         `provider_key`, `specialty`, `day_part`, `device_type` and `overall_satisfaction`
         (not-a-number where nobody answered).
     train_share : float
-        Share of the answered visits, the oldest, that the judged ranking is learned from.
+        Share of the answered visits, the oldest, that the scored ranking is learned from.
 
     Returns
     -------
     DataFrame
-        The tidy table. Weights and means are of all visits, for a ranking stands on all that is
+        The tidy table. Weights and means are of all visits, because a ranking uses all that is
         known; the metrics are of the same procedure applied to the older ones. Score is the mean
         satisfaction, out of time, of visits with the provider ranked first for the visit's need;
         the baseline is that of a provider of the specialty taken at random. With fewer than
-        `MINIMUM_ROWS` answers nothing is fitted, with fewer to judge by there is no score.
+        `MINIMUM_ROWS` answers nothing is fitted, with fewer to score by there is no score.
 
     Notes
     -----

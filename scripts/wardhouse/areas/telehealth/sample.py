@@ -1,6 +1,6 @@
 """A deterministic, believable, dirty sample of the telehealth feeds, with the truth beside it.
 
-The events tell what happened to the same appointments, a file a month.
+The events say what happened to the same appointments, a file a month.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Block = dict[str, np.ndarray]
 
 DEFAULT_DIRT = TelehealthDirt()
-OLDER_SHARE = 0.1  # of the appointments are told by producers that send no event_id
+OLDER_SHARE = 0.1  # of the appointments are sent by producers that send no event_id
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def generate_telehealth(
     out_dir : pathlib.Path
         Raw directory; the feeds go to its folder `telehealth`.
     appointments : int
-        Appointments of the platform; what is told twice comes on top.
+        Appointments of the platform; what is sent twice comes on top.
     seed : int
     dirt : TelehealthDirt
         Shares of dirt; `TelehealthDirt().scaled(0)` gives clean data.
@@ -229,7 +229,7 @@ def _appointments(platform: Platform, soiled: Soiled, cut: slice) -> Block:
     from wardhouse.areas.telehealth.population import BROWSERS, RESCHEDULED
 
     row, kind, is_copy = soiled.row[cut], soiled.kind[cut], soiled.is_copy[cut]
-    # What is told again was first told as moved; what is told late is the former state.
+    # What is re-sent was first sent as moved; what is sent late is the former state.
     is_former = ((kind == CODES["told_again"]) & ~is_copy) | (
         (kind == CODES["told_late"]) & is_copy
     )

@@ -94,7 +94,7 @@ select 'treatments', min(lower(error_type::varchar)), any_value(csv_line)
 from reject_errors group by scan_id, file_id, line_byte_position;
 """
 
-# Only ids that stand more than once are looked at closely.
+# Only ids that occur more than once are looked at closely.
 TREATMENT_DUPLICATES = """
 create temp table repeated as
 select
@@ -410,7 +410,7 @@ def main(raw: Path, out: Path) -> None:
 
     con.execute(MACROS)
     step("read treatments", TREATMENTS)
-    step("settle duplicates", TREATMENT_DUPLICATES)
+    step("deduplicate", TREATMENT_DUPLICATES)
     step("doctors", DOCTORS)
     step("feedback", FEEDBACK)
     step("summaries", SUMMARIES)

@@ -54,7 +54,7 @@ def parse_dates(texts: pd.Series) -> pd.Series:
 
 
 def read_treatments(raw: Path, out: Path) -> pd.DataFrame:
-    """Read, judge and de-duplicate treatments; what is refused goes to `quarantine.csv`."""
+    """Read, validate and deduplicate treatments; what is refused goes to `quarantine.csv`."""
     texts = pd.read_csv(
         raw / "patients_data_with_doctor.csv",
         dtype=str,

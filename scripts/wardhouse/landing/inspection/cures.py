@@ -228,7 +228,7 @@ def _utf_8(plan: FeedPlan, file: LandedFile) -> Cure | None:
 
 
 def _excel_line(plan: FeedPlan, file: LandedFile) -> Cure | None:
-    """Find the line that tells a spreadsheet its separator, and stands where the header should."""
+    """Find the line that names a separator for spreadsheets, and is where the header should be."""
     first = _first_line(plan, file)
     if not first.strip('"').lower().startswith("sep="):
         return None
@@ -262,7 +262,7 @@ def _start(file: LandedFile) -> bytes:
         with _open(file.path) as opened:
             return opened.read(_START_BYTES)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        return b""  # the survey says so
+        return b""  # the scan says so
 
 
 def _open(path: Path) -> IO[bytes]:

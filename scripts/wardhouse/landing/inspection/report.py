@@ -97,7 +97,7 @@ def inspect_directory(
     project_dir
         The dbt project whose feeds are looked for and whose base models say how they are read.
     n_first
-        Records of each feed of which the values are shown as they stand.
+        Records of each feed of which the values are shown as they are.
     variables
         Those of the command, which come before the project's.
 

@@ -21,7 +21,7 @@ _LONGEST_EXAMPLE = 60
 
 @dataclass
 class ColumnValues:
-    """What stands in one column; `lowest` and `highest` are of what was readable."""
+    """What one column holds; `lowest` and `highest` are of what was readable."""
 
     kind: str
     n_filled: int
@@ -77,7 +77,7 @@ def read_values(plan: FeedPlan, base_models: BaseModels, n_first: int) -> FeedVa
     base_models
         The project's base models, which say how each column is read.
     n_first
-        Records of which the values are given as they stand.
+        Records of which the values are given as they are.
 
     Raises
     ------

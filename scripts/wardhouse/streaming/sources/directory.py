@@ -35,7 +35,7 @@ class DirectorySource:
     """A directory of growing files of lines (`.ndjson`, `.jsonl`), each a chain of its own.
 
     A line counts once its newline is there. Its position is the byte at which it begins; the next
-    one is read after the last line that landed, which must still stand there. Blank lines are no
+    one is read after the last line that landed, which must still be there. Blank lines are no
     records.
 
     Parameters

@@ -228,7 +228,7 @@ class KafkaSource:
             key = self._key(*place) if several else self._key(self._topics[0], place)
             if key not in self._next:
                 continue
-            if records[0].offset() < self._next[key]:  # told twice after a move
+            if records[0].offset() < self._next[key]:  # sent twice after a move
                 records = [record for record in records if record.offset() >= self._next[key]]
             if records:
                 offsets = list(map(_OFFSET, records))

@@ -1,4 +1,4 @@
--- Does the stream still run, and where are the beds full? Full is judged by the last hour of which
+-- Does the stream still run, and where are the beds full? Full is decided by the last hour of which
 -- anything is known. An event dated after the clock says nothing of how new the data are.
 {{ config(materialized='view') }}
 
