@@ -411,6 +411,49 @@ def test_a_new_column_that_identifies_must_say_so(name, needed):
     assert ("quasi" in allowed) == (needed != "direct")
 
 
+def counts_people(model) -> bool:
+    """Say whether a table tells how many, or what share, without being of single patients."""
+    counts = r"n|n_.+|.*census|(.+_)?(rate|share)"
+    read = place(model).layer in ("core", "marts", "ml") or model.name in ("insights", "alerts")
+    told = any(re.fullmatch(counts, name) for name in model.columns)
+    return read and rows_of(model) != "patients" and (told or model.name == "alerts")
+
+
+def test_tables_that_count_people_say_who_may_read_them(models):
+    """By `meta.publish` with its reason, or by why they are not published."""
+    words = {"internal": "Internal: ", "shared": "Shared: ", None: "Not published: "}
+    counting = [model for model in models if counts_people(model)]
+    assert len(counting) > 35
+    wrong = []
+    for model in models:
+        publish = model.config.meta.get("publish")
+        said = [audience for audience, word in words.items() if word in model.description]
+        if said != [publish] and (model in counting or said or publish):
+            wrong.append(f"{model.name}: publish is {publish}, the description says {said}")
+    assert wrong == []
+
+
+def test_what_is_published_is_of_no_single_patient(models):
+    published = [model for model in models if model.config.meta.get("publish")]
+    assert {model.config.meta["publish"] for model in published} == {"internal", "shared"}
+    wrong = [
+        model.name
+        for model in published
+        if rows_of(model) == "patients" or "direct" in map(pii_of, model.columns.values())
+    ]
+    assert wrong == []
+    # What names a doctor, a day or an hour is of few patients.
+    few = r"(doctor|provider)_(id|name)|.*_(date|hour|at)|date_day|hour_.*"
+    wrong = [
+        f"{model.name}.{name}"
+        for model in published
+        if model.config.meta["publish"] == "shared"
+        for name in model.columns
+        if re.fullmatch(few, name)
+    ]
+    assert wrong == []
+
+
 def test_every_test_there_is_did_run_and_pass(manifest, sample):
     defined = [n.name for n in manifest.nodes.values() if str(n.resource_type) == "test"]
     defined += [test.name for test in manifest.unit_tests.values()]
