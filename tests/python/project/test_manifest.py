@@ -13,7 +13,24 @@ pytestmark = pytest.mark.long
 OURS = "wardhouse"
 AREAS = ("hospital", "telehealth", "patient_flow", "growth", "engagement")
 MAXIMUM_LINES = 70
-PII = {"direct", "quasi", "none"}
+
+# What a column must say of the person, by its name; any other needs to say nothing.
+IDENTIFIES = {
+    # Identifiers of the person, names, dates of birth, contacts, and what people wrote freely.
+    "direct": r"patient_id|(patient|full|first|last|middle|family|given|maiden)_name"
+    r"|.*(birth|phone|e_?mail|fax|street|address|passport|social_security|insurance_number).*"
+    r"|(.*_)?(comments?|notes?|remarks?)(_text)?|details|reason|(rejected_)?record(_text)?",
+    # Records of a person, and what narrows down who it is; of single persons, places and days too.
+    "quasi": r".+_id|(.+_)?(patient|stay|feedback|appointment|treatment|event)_key"
+    r"|(?!is_|has_|n_|avg_)(.+_)?age(_.+)?|(.+_)?(gender|sex|race|ethnicity)"
+    r"|(.+_)?insurance|comment_hash",
+}
+PLACE = r"(.+_)?(city|county|state|zip|zip_code|postcode)"
+DAY_OR_TIME = r".+_(date|time|at)|date|time|timestamp"
+# Identifiers of the staff, of places and of builds; when the pipeline did something.
+NOT_OF_A_PERSON = (
+    r"(provider|doctor|hospital|build|node|run|dbt_scd)_id|(dbt_.*|ingested|landed)_at"
+)
 
 
 @dataclass(frozen=True)
@@ -333,25 +350,106 @@ def test_areas_say_what_sources_and_folders_hold(manifest, models):
     }
 
 
-def test_every_patient_id_is_marked_as_a_direct_identifier(tables):
+def pii_needed(name: str, rows_of: str) -> set[str]:
+    """Name what a column may say of the person: `direct`, either of the two, or anything."""
+    if re.fullmatch(NOT_OF_A_PERSON, name):
+        return {"direct", "quasi", None}
+    if rows_of != "staff" and re.fullmatch(IDENTIFIES["direct"], name):
+        return {"direct"}
+    of_one = rows_of == "patients" and re.fullmatch(f"{PLACE}|{DAY_OR_TIME}", name)
+    if of_one or re.fullmatch(IDENTIFIES["quasi"], name):
+        return {"direct", "quasi"}
+    return {"direct", "quasi", None}
+
+
+def rows_of(table) -> str:
+    """Say whether rows are of single patients, of the staff, or of something else."""
+    persons = r"patient_id|(.+_)?(patient|stay|appointment)_key|appointment_id"
+    if any(re.fullmatch(persons, name) for name in table.columns):
+        return "patients"
+    return "staff" if {"provider_id", "doctor_id"} & set(table.columns) else "others"
+
+
+def test_every_column_that_tells_of_a_person_says_so(tables):
+    described = [table for table in tables if str(table.resource_type) != "seed"]
     wrong = [
-        title(table)
-        for table in tables
+        f"{title(table)}.{column.name}: {pii_of(column)}"
+        for table in described
         for column in table.columns.values()
-        if column.name == "patient_id" and pii_of(column) != "direct"
+        if pii_of(column) not in pii_needed(column.name, rows_of(table))
     ]
     assert wrong == []
-    assert sum("patient_id" in table.columns for table in tables) > 10
+    said = [pii_of(c) for table in described for c in table.columns.values()]
+    assert said.count("direct") > 60
+    assert said.count("quasi") > 150
 
 
-def test_every_column_that_people_read_says_what_it_tells_of_a_person(tables):
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("patient_id", "direct"),
+        ("date_of_birth", "direct"),
+        ("home_phone", "direct"),
+        ("email", "direct"),
+        ("last_name", "direct"),
+        ("clinical_notes", "direct"),
+        ("order_id", "quasi"),
+        ("patient_key", "quasi"),
+        ("age_at_admission", "quasi"),
+        ("reported_age", "quasi"),
+        ("gender", "quasi"),
+        ("home_city", "quasi"),
+        ("ordered_at", "quasi"),
+        ("doctor_id", None),
+        ("n_visits", None),
+        ("average_wait_minutes", None),
+    ],
+)
+def test_a_new_column_that_identifies_must_say_so(name, needed):
+    allowed = pii_needed(name, "patients")
+    assert (None in allowed) == (needed is None)
+    assert ("quasi" in allowed) == (needed != "direct")
+
+
+def counts_people(model) -> bool:
+    """Say whether a table tells how many, or what share, without being of single patients."""
+    counts = r"n|n_.+|.*census|(.+_)?(rate|share)"
+    read = place(model).layer in ("core", "marts", "ml") or model.name in ("insights", "alerts")
+    told = any(re.fullmatch(counts, name) for name in model.columns)
+    return read and rows_of(model) != "patients" and (told or model.name == "alerts")
+
+
+def test_tables_that_count_people_say_who_may_read_them(models):
+    """By `meta.publish` with its reason, or by why they are not published."""
+    words = {"internal": "Internal: ", "shared": "Shared: ", None: "Not published: "}
+    counting = [model for model in models if counts_people(model)]
+    assert len(counting) > 35
+    wrong = []
+    for model in models:
+        publish = model.config.meta.get("publish")
+        said = [audience for audience, word in words.items() if word in model.description]
+        if said != [publish] and (model in counting or said or publish):
+            wrong.append(f"{model.name}: publish is {publish}, the description says {said}")
+    assert wrong == []
+
+
+def test_what_is_published_is_of_no_single_patient(models):
+    published = [model for model in models if model.config.meta.get("publish")]
+    assert {model.config.meta["publish"] for model in published} == {"internal", "shared"}
     wrong = [
-        f"{title(table)}.{column.name}"
-        for table in tables
-        if table.schema.startswith("raw_")
-        or (str(table.resource_type) == "model" and table.config.contract.enforced)
-        for column in table.columns.values()
-        if pii_of(column) not in PII
+        model.name
+        for model in published
+        if rows_of(model) == "patients" or "direct" in map(pii_of, model.columns.values())
+    ]
+    assert wrong == []
+    # What names a doctor, a day or an hour is of few patients.
+    few = r"(doctor|provider)_(id|name)|.*_(date|hour|at)|date_day|hour_.*"
+    wrong = [
+        f"{model.name}.{name}"
+        for model in published
+        if model.config.meta["publish"] == "shared"
+        for name in model.columns
+        if re.fullmatch(few, name)
     ]
     assert wrong == []
 
