@@ -370,10 +370,10 @@ LOOKED_AT = (*LOOKING, ("source", "freshness"))
 ALERTS = ("build", "--select", "+alerts", "+appointment_status_summary")
 ON_BUILT = (
     [("seed",), ("seed", "--full-refresh")],
-    [("run", "--empty")],
+    [("seed",), ("run", "--empty")],
     [(*AREA, "--sample", "3 days"), (*AREA, "--empty")],
     [(*AREA, "--full-refresh")],
-    [("run", "--exclude", "fct_appointment_events"), ALERTS],
+    [("seed",), ("run", "--exclude", "fct_appointment_events"), ALERTS],
     [
         *LOOKED_AT,
         ("show", "--select", "fct_appointments"),

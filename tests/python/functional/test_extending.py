@@ -149,7 +149,7 @@ def test_a_changed_macro_has_the_files_of_those_that_call_it_read_again(extended
     landed = "select feed, max(landed_at) from landing.landed_files group by feed"
     before = dict(copy.query(landed))
     path = copy.folder / "macros" / "engines" / "duckdb" / "parse_timestamp.sql"
-    old = "{% macro duckdb__parse_timestamp(column, date_order) -%}\n    case\n"
+    old = "{% macro duckdb__parse_timestamp(column, date_order, options={}) -%}\n    case\n"
     new = old + "        when {{ column }} = 'soon' then timestamp '2023-07-06 08:30:00'\n"
     assert path.read_text().count(old) == 1
     path.write_text(path.read_text().replace(old, new))
