@@ -8,7 +8,7 @@
         {% call statement('intake_thresholds', auto_begin=false) %}
             create or replace table landing.intake_thresholds as
             from read_csv(
-                {{ sql_text(invocation_args_dict.project_dir ~ '/' ~ seed.original_file_path) }},
+                {{ sql_text(in_project(seed.original_file_path)) }},
                 types = {{ tojson(seed.config.column_types) }}
             );
             create or replace table landing.accepted_feeds as
@@ -39,7 +39,6 @@
     records is replaced, and the next build reads the files again.
 #}
 {% macro hold_to_thresholds(feed) %}
-    {% set name = feed | join('.') %}
     {% if not is_accepted(feed) %}
         {% set beyond = rows_as_dicts(
             'select * from (' ~ intake_shares([feed], 'landing.intake_thresholds')
@@ -114,7 +113,7 @@
 
 {# On-run-end. Warns of shares that are beyond a threshold, as intake_shares has them. #}
 {% macro warn_of_shares() %}
-    {% if execute and flags.WHICH in ['build', 'run'] %}
+    {% if is_build() %}
         {% set built = results | selectattr('node.name', 'equalto', 'intake_shares')
             | selectattr('status', 'equalto', 'success') | list %}
         {% if built %}

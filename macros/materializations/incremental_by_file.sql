@@ -68,7 +68,7 @@
             drop table {{ staged }};
         {% endcall %}
     {% endif %}
-    {% if not flags.EMPTY %}{% do hold_to_thresholds(feed) %}{% endif %}
+    {% if reads_all() %}{% do hold_to_thresholds(feed) %}{% endif %}
     {{ end_load(target_relation) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

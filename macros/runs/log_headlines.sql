@@ -1,6 +1,6 @@
 {# Ends a build with a line for each area, from a mart of its own: meta.headline. #}
 {% macro log_headlines() %}
-    {% if execute and flags.WHICH in ['build', 'run'] and reads_all() %}
+    {% if is_build() %}
         {% set chosen = run_query('select areas from landing.warehouse_state').rows[0][0].split(',') %}
         {% set lines = [] %}
         {% for result in results if result.status == 'success'

@@ -1,6 +1,6 @@
 {# Ends a build with what became of the raw records, feed by feed. #}
 {% macro log_reconciliation() %}
-    {% if execute and flags.WHICH in ['build', 'run'] and reads_all() %}
+    {% if is_build() %}
         {% set built = results
             | selectattr('node.name', 'in', ['feed_reconciliation', 'quarantine'])
             | selectattr('status', 'equalto', 'success') | list %}

@@ -1,6 +1,6 @@
 {# Ends a build with its headline answer. #}
 {% macro log_top_doctors() %}
-    {% if execute and flags.WHICH in ['build', 'run'] and reads_all() %}
+    {% if is_build() %}
         {% set built = results | selectattr('node.name', 'equalto', 'top_doctors') | list %}
         {% if built and built[0].status == 'success' %}
             {% set line = '%4s  %-8s %-20s %15s %9s  %s' %}

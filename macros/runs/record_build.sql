@@ -21,6 +21,12 @@
 {% endmacro %}
 
 
+{# Whether a hook ends a build: other commands run hooks too, and what reads a part tells of no whole. #}
+{% macro is_build() %}
+    {{ return(execute and flags.WHICH in ['build', 'run'] and reads_all()) }}
+{% endmacro %}
+
+
 {#
     On-run-end. Remembers the build, its nodes and the size of what it built. Hooks also run with
     other commands, such as `dbt source freshness`, which build nothing. The cycles of a stream are
@@ -28,7 +34,7 @@
     Nor is a build that reads less than all: its sizes compare with nothing.
 #}
 {% macro record_build() %}
-    {% if execute and flags.WHICH in ['build', 'run'] and reads_all() and not var('is_stream_cycle') %}
+    {% if is_build() and not var('is_stream_cycle') %}
         {% set nodes = [] %}
         {% set built = [] %}
         {% for result in results if result.node.resource_type != 'operation' %}

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +64,20 @@ def environment(values: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@contextmanager
+def holding(database: Path) -> Iterator[subprocess.Popen]:
+    """Let another process have a database open."""
+    program = "import duckdb, sys; it = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"1\n"
+        yield process
+        process.communicate(b"\n", timeout=20)
 
 
 def invoke(arguments: list[str], manifest=None, project: Path = PROJECT, callbacks=()):

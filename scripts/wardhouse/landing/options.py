@@ -51,25 +51,11 @@ def read_options(
     options, problems
         Options by (area, feed), and a line for every setting that means nothing: it is left out.
     """
-    path = raw_dir / "feeds.csv"
     options: dict[tuple[str, str], dict[str, str]] = {}
-    problems = []
-    if not os.path.lexists(path):
-        return options, problems
-    names = ("area", "feed", "option", "value")
     columns = {(feed.area, feed.name): {c.name for c in feed.columns} for feed in feeds}
-    try:
-        check_place(path, raw_dir)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except RefusedError as refusal:
-        return {}, [str(refusal)]
-    except (OSError, UnicodeError, csv.Error) as error:
-        return {}, [f"feeds.csv cannot be read as CSV in UTF-8: {error}"]
-    if rows and not set(names) <= set(rows[0]):
-        return {}, [f"feeds.csv has no header line {','.join(names)}"]
+    rows, problems = _read_rows(raw_dir, "feeds.csv", ("area", "feed", "option", "value"))
     for number, row in enumerate(rows, start=2):
-        area, feed, option, value = ((row[name] or "").strip(" ") for name in names)
+        area, feed, option, value = (cell.strip(" ") for cell in row)
         value = value.replace("\\t", "\t") if option == "delimiter" else value.strip()
         problem = _option_problem(columns, (area, feed), option, value)
         own = options.get((area, feed), {})
@@ -100,29 +86,15 @@ def read_spellings(
         Options `spelling:<list>:<spelling>` by (area, feed), the same for all feeds, and a line for
         every row that means nothing.
     """
-    path = raw_dir / "spellings.csv"
-    if not os.path.lexists(path):
-        return {}, []
-    names = ("list", "spelling", "meaning")
+    rows, problems = _read_rows(raw_dir, "spellings.csv", ("list", "spelling", "meaning"))
     lists = sorted(
         seed.stem
         for seed in seeds.glob("*.csv")
         if seed.read_text(encoding="utf-8").startswith("spelling,")
     )
-    try:
-        check_place(path, raw_dir)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except RefusedError as refusal:
-        return {}, [str(refusal)]
-    except (OSError, UnicodeError, csv.Error) as error:
-        return {}, [f"spellings.csv cannot be read as CSV in UTF-8: {error}"]
-    if rows and not set(names) <= set(rows[0]):
-        return {}, [f"spellings.csv has no header line {','.join(names)}"]
     options: dict[str, str] = {}
-    problems = []
     for number, row in enumerate(rows, start=2):
-        name, spelling, meaning = ((row[column] or "").strip() for column in names)
+        name, spelling, meaning = (cell.strip() for cell in row)
         option = f"{SPELLING_PREFIX}{name}:{_reduced(spelling)}"
         problem = None
         if name not in lists:
@@ -135,7 +107,27 @@ def read_spellings(
         if problem:
             problems.append(f"spellings.csv line {number}: {problem}")
         options[option] = meaning
-    return {(feed.area, feed.name): options for feed in feeds}, problems
+    return {(feed.area, feed.name): options for feed in feeds if options}, problems
+
+
+def _read_rows(
+    raw_dir: Path, name: str, columns: tuple[str, ...]
+) -> tuple[list[list[str]], list[str]]:
+    """Read an optional table of the raw directory: its rows by these columns, or the problem."""
+    path = raw_dir / name
+    if not os.path.lexists(path):
+        return [], []
+    try:
+        check_place(path, raw_dir)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except RefusedError as refusal:
+        return [], [str(refusal)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        return [], [f"{name} cannot be read as CSV in UTF-8: {error}"]
+    if rows and not set(columns) <= set(rows[0]):
+        return [], [f"{name} has no header line {','.join(columns)}"]
+    return [[row[column] or "" for column in columns] for row in rows], []
 
 
 def _reduced(word: str) -> str:

@@ -24,7 +24,7 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from builds import PROJECT, SAMPLE, Outcome, shared_data
+from builds import PROJECT, SAMPLE, Outcome, holding, shared_data
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.quality import alert_channels
@@ -379,15 +379,8 @@ def test_unreadable_alerts_are_told_from_high_ones(run, tmp_path, real):
     duckdb.connect(str(tmp_path / "empty.duckdb")).close()
     result = run(database=tmp_path / "empty.duckdb")
     assert (result.exit_code, "dbt build" in result.stderr) == (3, True)
-    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", holder, str(real.database)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        process.stdout.readline()
+    with holding(real.database) as process:
         result = run()
-        process.communicate(b"\n", timeout=20)
     assert (result.exit_code, f"in use by process {process.pid}" in result.stderr) == (3, True)
 
 

@@ -5,15 +5,13 @@ models, and for the commands that people use on an area of the project itself.
 """
 
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
-from builds import SAMPLE, Builder, Outcome, environment, invoke, parse
+from builds import SAMPLE, Builder, Outcome, environment, holding, invoke, parse
 from chains import Chain
 from contents import contents
 from three_models import BASE, COLUMNS, write_project
@@ -326,20 +324,11 @@ def test_relative_places_lie_in_the_project_wherever_dbt_is_started(
     assert (tmp_path / "project" / "out" / "clinic" / "department_costs.csv").is_file()
 
 
-HOLDS = "import duckdb, sys; it = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
-
-
 @pytest.fixture
 def holder(clinic):
     """Return a process that has the clinic's database open."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(clinic.database)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        process.stdout.readline()
+    with holding(clinic.database) as process:
         yield process
-        process.communicate()
 
 
 @pytest.mark.parametrize("arguments", [("build",), ("show", "--inline", "select 1 as one")])
