@@ -17,6 +17,7 @@ doctor_care as (
         provider_key,
         sum(revenue_amount)::decimal(38, 2) as revenue_amount,
         sum(n_treatments)::bigint as n_treatments,
+        sum(n_room_costs_unknown)::bigint as n_room_costs_unknown,
         count(*) as n_patients
     from care
     group by provider_key
@@ -30,6 +31,7 @@ doctor_figures as (
         coalesce(doctor_care.revenue_amount, 0)::decimal(38, 2) as total_revenue,
         {{ round_half_up('feedback.avg_feedback_score', 2) }} as avg_feedback,
         coalesce(doctor_care.n_treatments, 0) as n_treatments,
+        coalesce(doctor_care.n_room_costs_unknown, 0) as n_room_costs_unknown,
         coalesce(doctor_care.n_patients, 0) as n_patients,
         coalesce(feedback.n_patients_with_feedback, 0) as n_patients_with_feedback,
         {{ round_half_up('feedback.feedback_standard_error', 4) }} as feedback_standard_error

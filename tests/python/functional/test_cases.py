@@ -273,10 +273,12 @@ def test_a_setting_that_is_named_has_other_values_flagged(hospital):
 
 def test_a_file_without_room_costs_is_read_and_they_count_as_unknown(hospital):
     text = TREATMENTS.replace(",room_cost", "") + "T1,P1,D1,Scan,1,2025-01-02\n"
-    outcome = hospital("fct_treatments", patients_data_with_doctor=text)
+    outcome = hospital("fct_treatments", "patient_provider_totals", patients_data_with_doctor=text)
     assert outcome.success, outcome.message
     query = "select revenue_amount, is_room_cost_unknown from core.fct_treatments"
     assert outcome.query(query) == [(Decimal("1.00"), True)]
+    query = "select revenue_amount, n_room_costs_unknown from core.patient_provider_totals"
+    assert outcome.query(query) == [(Decimal("1.00"), 1)]
 
 
 def test_what_a_file_lacks_is_supplied(hospital):

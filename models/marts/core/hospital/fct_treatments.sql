@@ -18,7 +18,8 @@ final as (
         treatment_cost_amount,
         room_cost_amount,
         (treatment_cost_amount + room_cost_amount)::decimal(18, 2) as revenue_amount,
-        list_contains(repairs, 'room_cost:imputed_zero') as is_room_cost_unknown,
+        list_has_any(repairs, ['room_cost:imputed_zero', 'room_cost:unread_as_zero'])
+            as is_room_cost_unknown,
         repairs
     from treatments
 )

@@ -15,7 +15,8 @@ summed as (
         patient_id,
         provider_id,
         count(*) as n_treatments,
-        sum(revenue_amount)::decimal(38, 2) as revenue_amount
+        sum(revenue_amount)::decimal(38, 2) as revenue_amount,
+        count(*) filter (is_room_cost_unknown) as n_room_costs_unknown
     from treatments
     group by patient_id, provider_id
 ),
