@@ -83,7 +83,10 @@ def measure_latency(bench: StreamBench, bootstrap: str, tell: Callable[[str], No
                 while (remaining := until - time.time()) > 0:
                     with suppress(queue.Empty):
                         built.append(streaming.next_build(remaining))
-                streaming.stop()  # builds once more what has landed
+                # The next build may have begun before the last event; the one after it has it. What
+                # is stopped has no time to.
+                built += [streaming.next_build(STARTING_SECONDS) for _ in range(2)]
+                streaming.stop()
                 built += streaming.builds()
     return read_latency(place.database, began, until, built)
 
@@ -165,15 +168,22 @@ def read_latency(database: Path, began: float, until: float, built: list[float])
     Raises
     ------
     ContenderError
-        If an accepted event is not in core, or none happened while it was watched.
+        If an accepted event that a build loaded is not in core, or none happened while it was
+        watched.
     """
     with open_to_read(database) as connection:
-        [n_missing] = connection.execute("""
+        [n_missing] = connection.execute(
+            """
             select count(*)
             from staging.base_patient_flow__patient_events as events
+            inner join landing.landed_files as files using (source_file)
             anti join core.fct_patient_stays using (patient_stay_key)
-            where events.rejection_reason is null and not events.is_duplicate
-        """).fetchone()
+            where
+                events.rejection_reason is null and not events.is_duplicate
+                and epoch(files.landed_at) <= ?
+            """,
+            [built[-1]],
+        ).fetchone()
         if n_missing:
             raise ContenderError(f"{n_missing:,} events are not in core")
         # What a build loads is in core when that build ends.

@@ -171,7 +171,7 @@ def test_an_event_is_in_the_star_when_the_build_that_loaded_it_ends(tmp_path):
     with duckdb.connect(str(path)) as connection:
         connection.execute("delete from core.fct_patient_stays")
     with pytest.raises(ContenderError, match="6 events are not in core"):
-        read_latency(path, began=98, until=140, built=[110])
+        read_latency(path, began=98, until=140, built=[110, 120, 130, 140])
 
 
 def test_the_last_lines_are_held_back(tmp_path):

@@ -636,6 +636,7 @@ def test_telehealth_streams_reach_the_timeline_and_the_appointments(warehouse):
 
 def stream_telehealth(place: str) -> None:
     """Stream into telehealth until told to stop: what the other process does."""
+    wardhouse.streaming.stream.STOP_SECONDS = PATIENCE_SECONDS
     warehouse = Warehouse(Path(place))
     stream = Stream(
         warehouse.ingest(EVENTS),
