@@ -26,6 +26,7 @@ pytestmark = pytest.mark.long
 SCRIPTS = [name for name in CONTENDERS if not name.startswith("dbt")]
 
 
+@pytest.mark.system
 def test_every_script_agrees_with_the_sample_that_is_built(sample, tmp_path):
     (tmp_path / "raw").symlink_to(SAMPLE, target_is_directory=True)
     bench = Bench(tmp_path, PROJECT, treatments=1000, seed=20250101)

@@ -560,6 +560,7 @@ def test_same_bad_line_in_several_files_is_refused_once_for_each(dbt, raw_dir, t
     ]
 
 
+@pytest.mark.system
 def test_one_broken_document_of_many_is_set_aside_in_every_later_build(dbt, raw_dir, tmp_path):
     file_of(raw_dir, FEEDBACK).unlink()
     for n, record in enumerate(RECORDS[FEEDBACK]):
@@ -579,6 +580,7 @@ def test_one_broken_document_of_many_is_set_aside_in_every_later_build(dbt, raw_
     assert not reasons(outcome)
 
 
+@pytest.mark.system
 def test_broken_documents_are_remembered_when_their_table_was_dropped(dbt, raw_dir, tmp_path):
     file_of(raw_dir, FEEDBACK).rename(write(raw_dir, f"{FEEDBACK}/good", ".json", ""))
     write(raw_dir, f"{FEEDBACK}/no_value", ".json", '[{"patient_id": }]')
@@ -771,6 +773,7 @@ def test_same_records_in_another_form_give_the_same_rows(dbt, raw_dir, tmp_path,
         check_same_rows(outcome, raw_dir, feed)
 
 
+@pytest.mark.system
 def test_parquet_files_of_several_types_give_the_same_rows(dbt, raw_dir, tmp_path):
     file_of(raw_dir, TREATMENTS).unlink()
     frame = pd.DataFrame(RECORDS[TREATMENTS])
@@ -854,6 +857,7 @@ def test_key_that_only_late_records_have_is_still_read(dbt, raw_dir, tmp_path):
     ) == [("P2999", "2025-05-05")]
 
 
+@pytest.mark.system
 def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path):
     outcome = dbt(f"{relpath(raw_dir, PROJECT)}/", tmp_path / "out", *MODELS)
     check_same_rows(outcome, raw_dir, DOCTORS)
@@ -864,6 +868,7 @@ def test_raw_directory_may_be_relative_and_end_in_a_slash(dbt, raw_dir, tmp_path
 # What changes while it is read.
 
 
+@pytest.mark.system
 def test_file_written_again_while_the_build_reads_it_is_read_again_by_the_next(
     dbt, raw_dir, tmp_path
 ):

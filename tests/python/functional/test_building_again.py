@@ -190,6 +190,7 @@ def test_a_conflict_appears_and_disappears_with_its_file(clinic):
     assert contents(outcome.database) == before
 
 
+@pytest.mark.system
 def test_the_last_description_counts_until_its_file_is_gone(builders, built, tmp_path):
     clinic = Clinic(builders(LAST), built(LAST), tmp_path)
     query = "select department from core.fct_visits where visit_id = 'V100'"
@@ -200,6 +201,7 @@ def test_the_last_description_counts_until_its_file_is_gone(builders, built, tmp
     assert contents(clinic.build().database) == before
 
 
+@pytest.mark.system
 def test_the_newest_record_counts_until_its_file_is_gone(builders, built, tmp_path):
     clinic = Clinic(builders(NEWEST), built(NEWEST), tmp_path)
     query = "select department from core.fct_visits where visit_id = 'V100'"
@@ -283,6 +285,7 @@ def test_fewer_areas_than_before_are_refused(clinic):
     assert contents(clinic.database) == before
 
 
+@pytest.mark.system
 def test_a_changed_variable_reads_the_files_again(clinic):
     query = f"select count(*) from staging.{BASE} where rejection_reason = 'missing_cost'"
     outcome = clinic.build_as_clean("build", "--vars", "{missing_cost_policy: reject}")
@@ -352,6 +355,7 @@ def test_a_model_that_failed_while_landing_takes_nothing_for_landed(clinic):
     clinic.build_as_clean()
 
 
+@pytest.mark.system
 def test_a_consumer_that_missed_builds_makes_up_for_it(clinic):
     for number, arguments in enumerate(
         (

@@ -234,6 +234,7 @@ POISON = {
 }
 
 
+@pytest.mark.system
 def test_a_poison_event_makes_no_cycle_of_a_stream_dearer(dbt, tmp_path):
     """Of 150 wards with a patient an hour; what a cycle adds are the rows of its hour."""
 

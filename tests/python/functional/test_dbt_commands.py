@@ -168,6 +168,7 @@ def test_a_run_that_reads_a_part_leaves_no_trace_in_a_new_warehouse(clinic):
     clinic.build_as_clean()
 
 
+@pytest.mark.system
 def test_a_run_that_reads_a_part_leaves_what_was_built(clinic):
     outcome = clinic.build()
     exports = {path: path.read_bytes() for path in outcome.exports.rglob("*.*")}
@@ -187,6 +188,7 @@ def test_a_run_that_reads_a_part_leaves_what_was_built(clinic):
     assert clinic.versions() > seen
 
 
+@pytest.mark.system
 def test_no_command_forgets_a_file_or_history(clinic, monkeypatch):
     monkeypatch.setenv("WARDHOUSE_MEMORY", "1GB")  # of which prod takes no default
     clinic.build()
@@ -202,6 +204,7 @@ def test_no_command_forgets_a_file_or_history(clinic, monkeypatch):
     assert of_data(found.database) == of_data(expected.database)
 
 
+@pytest.mark.system
 def test_a_retry_reads_what_the_failed_run_did_not(clinic):
     """Of a run that read less than all, it reads no more."""
     clinic.build()
@@ -219,6 +222,7 @@ def test_a_retry_reads_what_the_failed_run_did_not(clinic):
     assert of_data(clinic.database) == of_data(clinic.build_clean().database)
 
 
+@pytest.mark.system
 def test_state_and_defer_build_what_changed(clinic):
     clinic.build()
     clinic.add()
@@ -252,6 +256,7 @@ def test_looking_at_a_new_warehouse_makes_no_table(clinic, arguments):
         assert outcome.query("select count(*) from duckdb_tables()") == [(0,)]
 
 
+@pytest.mark.system
 def test_a_new_spelling_is_applied_once_its_table_is_loaded(clinic):
     """The file is changed first, the table later: what is built agrees with the table."""
     clinic.build()
@@ -302,6 +307,7 @@ def test_reset_deletes_the_warehouse_its_history_and_exports_and_takes_another_d
     clinic.build()
 
 
+@pytest.mark.system
 def test_relative_places_lie_in_the_project_wherever_dbt_is_started(
     pristine, tmp_path, monkeypatch
 ):

@@ -167,6 +167,7 @@ def lines_for_feeds_csv(output: str) -> str:
     return lines
 
 
+@pytest.mark.system
 def test_inspect_reads_every_record_as_the_build_does(built):
     base_models, compared = BaseModels(PROJECT), 0
     for feed in declared_feeds(PROJECT):

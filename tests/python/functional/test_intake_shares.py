@@ -86,6 +86,7 @@ def test_a_load_whose_records_are_refused_stops_and_says_why(build):
     assert found == []
 
 
+@pytest.mark.system
 def test_an_increment_is_held_to_the_share_of_all_that_the_feed_holds(clinic, tmp_path):
     folder = tmp_path / "raw" / "clinic" / "visits"
     folder.mkdir(parents=True)
@@ -182,6 +183,7 @@ def test_a_stream_goes_on_and_raises_an_alert(streamed):
     ]
 
 
+@pytest.mark.system
 def test_a_build_warns_of_more_than_a_twentieth(dbt, streamed, tmp_path):
     raw = treatments(tmp_path / "raw", *["80,5"] * 3, *["10.50"] * 37)
     shutil.copy(streamed.database, tmp_path / "wardhouse.duckdb")

@@ -292,6 +292,7 @@ def run_command(raw_dir: Path, source: Path, *options: str, **environment: str):
             os.environ["WARDHOUSE_RAW_DIR"] = before
 
 
+@pytest.mark.system
 def test_folder_that_cannot_be_written_ends_the_command(tmp_path):
     (tmp_path / "source").mkdir()
     append(tmp_path / "raw" / "patient_flow", b"a file where a folder should be")
@@ -337,6 +338,7 @@ def test_until_the_end_of_nothing_is_well(tmp_path):
     assert (result.exit_code, result.output) == (0, "")
 
 
+@pytest.mark.system
 def test_feed_without_a_column_is_told_until_it_has_one(tmp_path):
     append(tmp_path / "source" / "a.ndjson", b'{"patient_id": "P1"}\n')
     result = run_command(tmp_path / "raw", tmp_path / "source", "--until-end", "--every", "0")
@@ -515,6 +517,7 @@ def test_events_are_in_the_star_a_cycle_after_they_landed(warehouse):
     assert all(position.startswith("patient_events.ndjson@") for (position,) in added)
 
 
+@pytest.mark.system
 def test_events_without_a_clock_are_as_old_as_their_landing(warehouse):
     def send():
         warehouse.send(FLOW, event("UNTOLD", event_time=None, admission_time="2025-01-01 00:00"))
@@ -523,6 +526,7 @@ def test_events_without_a_clock_are_as_old_as_their_landing(warehouse):
     assert 0 <= cycle.age_seconds < 60
 
 
+@pytest.mark.system
 def test_locked_database_is_told_and_what_landed_is_built_later(warehouse):
     holder = ExitStack()
 
@@ -560,6 +564,7 @@ def test_build_that_met_another_at_the_database_lets_go_of_it(warehouse, monkeyp
         gc.enable()
 
 
+@pytest.mark.system
 def test_file_of_another_kind_stops_builds_until_it_is_gone(warehouse):
     copied = folder_of(warehouse.raw_dir, FLOW) / "copied.ndjson"
 
@@ -597,6 +602,7 @@ def test_memory_stays_flat_over_cycles(warehouse):
     assert resident[-1] - resident[4] < 25 * 2**20
 
 
+@pytest.mark.system
 def test_telehealth_streams_reach_the_timeline_and_the_appointments(warehouse):
     told = [
         ("appointment_scheduled", "10:00", {"scheduled_time": "2025-01-02T11:00:00"}),

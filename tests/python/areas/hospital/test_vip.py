@@ -241,6 +241,7 @@ def raw_hospital(place, treatments: list[str], feedback: str):
     ],
     ids=["no_patient", "one_patient", "no_feedback_of_any_treated"],
 )
+@pytest.mark.system
 def test_hospitals_with_too_little_to_learn_from_are_built(
     dbt, tmp_path, treatments, feedback, statuses
 ):

@@ -276,6 +276,7 @@ STAY = (
 )
 
 
+@pytest.mark.system
 def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
     asked = (*NO_TESTS, "+bed_uses", "+department_hours")
     first = build(dbt, tmp_path, *asked, a=admitted[:1])
@@ -296,6 +297,7 @@ def test_a_later_event_updates_its_stay(dbt, tmp_path, admitted):
 EVERYTHING = ("fct_patient_stays", "department_hours", "bed_uses", "dim_department")
 
 
+@pytest.mark.system
 def test_the_order_of_files_does_not_matter(dbt, tmp_path, admitted):
     others = [
         event("P2", "2025-03-01T11:00:00", "2025-03-01T15:00:00", age=130),
@@ -313,6 +315,7 @@ def test_the_order_of_files_does_not_matter(dbt, tmp_path, admitted):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.system
 def test_events_of_older_producers_are_told_apart_by_what_they_tell(dbt, tmp_path):
     old = [
         event("P1", discharged="2025-03-01T12:00:00"),
@@ -336,6 +339,7 @@ def test_events_of_older_producers_are_told_apart_by_what_they_tell(dbt, tmp_pat
     assert outcome.query("select count(*) from core.fct_patient_stays") == [(2,)]
 
 
+@pytest.mark.system
 def test_an_admission_later_than_its_event_takes_part_in_no_figure_of_times(dbt, tmp_path):
     events = [
         event("P1", event_time="2025-03-01T10:00:00", event_id="E1"),
@@ -402,6 +406,7 @@ INSIGHTS = {
 @pytest.mark.parametrize(
     ("n_seeds", "most"), [(2, 5), pytest.param(6, 9, marks=pytest.mark.system)]
 )
+@pytest.mark.system
 def test_on_random_events_no_insight_fires(dbt, built_elsewhere, tmp_path, n_seeds, most):
     """Of 20 or 60 tests at 5 % more than 5 or 9 have probability 0.1 % or less."""
     low, n_tests, fired = 0, 0, 0

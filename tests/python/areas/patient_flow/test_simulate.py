@@ -114,6 +114,7 @@ def test_the_same_seed_gives_the_same_bytes():
     assert lines(flow(days=2)) != lines(flow(days=2, seed=2))
 
 
+@pytest.mark.system
 def test_steps_change_nothing_but_which_bed_is_taken(monkeypatch):
     def without_beds():
         told = lines(flow(rate=0.2, days=1.5, overlap_share=0))
@@ -148,6 +149,7 @@ def test_a_message_has_the_fields_in_order(month):
     )
 
 
+@pytest.mark.system
 def test_a_stay_is_admitted_sometimes_moved_and_discharged(month):
     events, stays = month
     whole = complete(stays, 42)
@@ -211,6 +213,7 @@ def test_evening_admissions_of_the_bottleneck_outrun_discharges(month):
     assert is_evening.sum() > 1.3 * n_left
 
 
+@pytest.mark.system
 def test_waits_grow_with_the_beds_in_use():
     _, told = stays(rate=0.005, days=84, hospitals=2)
     told = told[told.department != "Emergency"].sort_values("admission_time")
@@ -259,6 +262,7 @@ def overlaps(stays):
     return int((of_bed.transform(lambda e: e.shift().cummax()) > stays.admission_time).sum())
 
 
+@pytest.mark.system
 def test_no_two_stays_share_a_bed_unless_planted(month):
     events, stays = month
     assert overlaps(stays) == 0
@@ -271,6 +275,7 @@ def test_no_two_stays_share_a_bed_unless_planted(month):
     assert len(stays) > 8 * len(stays.drop_duplicates(["hospital_id", "bed_id"]))
 
 
+@pytest.mark.system
 def test_planted_overlaps_are_there():
     stream = flow(rate=0.03, days=28, dirt=CLEAN, overlap_share=0.05)
     events, told = stays(rate=0.03, days=28, overlap_share=0.05)
@@ -544,6 +549,7 @@ def test_count_caps_the_messages():
     assert lines(flow(days=1), count=10**9) == every
 
 
+@pytest.mark.system
 def test_a_live_stream_tells_the_present_time_at_the_rate_asked_for():
     now = int(time.time() * 1000)
     sink = Memory()
@@ -630,6 +636,7 @@ def consume(brokers, topic, n):
     return messages
 
 
+@pytest.mark.system
 def test_kafka_gets_every_message_with_its_key(brokers, monkeypatch):
     expected = lines(PatientFlow(0.1, START, START + 6 * HOUR, DEFAULT_SEED))
     monkeypatch.setenv("WARDHOUSE_KAFKA_CLIENT_ID", "ward")
@@ -666,6 +673,7 @@ def test_no_broker_is_said(monkeypatch):
         KafkaSink({FEED: "flow"}, {"bootstrap.servers": "127.0.0.1:1", "log_level": "0"})
 
 
+@pytest.mark.system
 def test_a_message_too_large_is_said(brokers):
     sink = KafkaSink({"feed": "large"}, {"bootstrap.servers": brokers, "message.timeout.ms": 2000})
     assert isinstance(sink, KafkaSink)

@@ -349,6 +349,7 @@ def test_order_of_arrival_and_steps_of_building_change_nothing(dbt, built, lines
         assert outcome.query(table) == built.query(table)
 
 
+@pytest.mark.system
 def test_real_input_without_events_builds_as_before_and_with_them_agrees_with_its_log(
     dbt, tmp_path
 ):

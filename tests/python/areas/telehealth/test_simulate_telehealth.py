@@ -49,6 +49,7 @@ def by_type(events):
     return events.pivot(index="appointment_id", columns="event_type", values="timestamp")
 
 
+@pytest.mark.system
 def test_the_same_seed_gives_the_same_bytes_in_steps_of_any_size(monkeypatch):
     options = {"rate": 0.05, "days": 3, "dirt": AppointmentEventDirt()}
     whole = told(stream(**options))
@@ -58,6 +59,7 @@ def test_the_same_seed_gives_the_same_bytes_in_steps_of_any_size(monkeypatch):
 
 
 @pytest.mark.parametrize(("rate", "days"), [(0.02, 28), (0.5, 7), (2, 7)])
+@pytest.mark.system
 def test_the_rate_is_the_mean_over_a_week(rate, days):
     n = sum(map(len, told(stream(rate, days))))
     assert n == pytest.approx(rate * days * 86400, rel=0.06)
@@ -259,6 +261,7 @@ def test_count_caps_both_feeds_together():
     assert len(log) > 10
 
 
+@pytest.mark.system
 def test_a_live_stream_tells_the_present_time(monkeypatch):
     # The clock of a weekday's morning, for at night nobody comes.
     real, moment = time.time, datetime(2025, 9, 3, 10, tzinfo=UTC)

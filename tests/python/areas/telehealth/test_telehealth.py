@@ -518,6 +518,7 @@ def test_the_newest_record_of_an_appointment_stands(dbt, tmp_path, small):
     ) == [("A1", 2, 0), ("A2", 1, 0), ("A3", 0, 3), ("A4", 0, 0), ("A5", 2, 0)]
 
 
+@pytest.mark.system
 def test_a_later_build_follows_what_is_told_again(dbt, tmp_path, small):
     first = [("A1", "Rescheduled", "", "", "08:00:00"), ("A2", "No-show", "", "", "08:00:00")]
     write_feeds(tmp_path / "raw" / "telehealth", first)
@@ -545,6 +546,7 @@ def test_a_changed_spelling_is_read_again(dbt, manifest, tmp_path, small):
     }
 
 
+@pytest.mark.system
 def test_history_keeps_the_versions_that_builds_saw(dbt, tmp_path, small):
     visits = [("A1", "No-show", "", "", "08:00:00")]
     select = ("build", "--select", "+dim_patient_history", "+dim_provider_history")
@@ -686,6 +688,7 @@ def random_platform(folder, n=1200, seed=11):
     ).to_csv(folder / "patients.csv", index=False)
 
 
+@pytest.mark.system
 def test_where_nothing_hangs_on_anything_no_insight_fires(dbt, tmp_path):
     random_platform(tmp_path / "raw" / "telehealth")
     outcome = dbt(

@@ -286,6 +286,7 @@ def test_every_fit_is_listed_once(warehouse):
 # No leakage, no chance
 
 
+@pytest.mark.system
 def test_the_future_changes_no_features(dbt, planted, planted_raw, tmp_path):
     raw = tmp_path / "raw"
     shutil.copytree(planted_raw, raw)
@@ -360,6 +361,7 @@ def raw_platform(place: Path, n: int) -> Path:
     return place / "raw"
 
 
+@pytest.mark.system
 def test_a_platform_with_one_outcome_and_no_comment_is_built(dbt, tmp_path):
     outcome = dbt(raw_platform(tmp_path, 100), tmp_path, *RUN, areas="telehealth")
     assert outcome.success, outcome.message
@@ -377,6 +379,7 @@ def test_a_platform_with_one_outcome_and_no_comment_is_built(dbt, tmp_path):
     assert outcome.query("select distinct sentiment from ml.feedback_sentiment") == [(None,)]
 
 
+@pytest.mark.system
 def test_a_hospital_without_telehealth_has_empty_models(dbt, tmp_path, lab_raw_dir):
     outcome = dbt(lab_raw_dir, tmp_path, *RUN, areas="hospital")
     assert outcome.success, outcome.message
