@@ -4,6 +4,9 @@
 #}
 {% macro areas() %}
     {{ return({
+        'growth': {
+            'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
+        },
         'hospital': {
             'feeds': ['doctors_info', 'patient_feedback', 'patients_data_with_doctor'],
             'fits': ['vip_fit'],

@@ -1,11 +1,11 @@
 -- The patients of all areas. Where areas speak of one patient, the first of them that knows an
 -- attribute says so.
-{% set areas = ['hospital', 'telehealth', 'patient_flow'] %}
+{% set areas = ['hospital', 'telehealth', 'patient_flow', 'growth'] %}
 {{ config(
     materialized='incremental_by_key', key=['patient_key'],
     consumes=[
         'hospital_patients(patient_key)', 'telehealth_patients(patient_key)',
-        'patient_flow_patients(patient_key)',
+        'patient_flow_patients(patient_key)', 'growth_patients(patient_key)',
     ],
 ) }}
 

@@ -1,6 +1,6 @@
 -- The providers of all areas. Where areas speak of one provider, the first of them that knows an
 -- attribute says so.
-{% set areas = ['hospital', 'telehealth'] %}
+{% set areas = ['hospital', 'telehealth', 'growth'] %}
 
 with members as (
     {% for area in areas %}
