@@ -21,9 +21,7 @@ final as (
     select
         *,
         paid_amount::double / nullif(total_claim_amount, 0)::double as collection_rate,
-        n_claims_denied / total_visits as denial_rate,
-        {{ wilson_bound('n_claims_denied', 'total_visits', 'low') }} as denial_rate_low,
-        {{ wilson_bound('n_claims_denied', 'total_visits', 'high') }} as denial_rate_high,
+        {{ rate_with_interval('n_claims_denied', 'total_visits', 'denial_rate') }},
         n_claims_pending / total_visits as pending_share
     from totals
 )
