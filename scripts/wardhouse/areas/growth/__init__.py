@@ -1,0 +1,1 @@
+"""Growth: referrers, service lines, the pipeline, claims and supplies."""
