@@ -6,6 +6,7 @@
     {{ return({
         'growth': {
             'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
+            'fits': ['opportunity_fit'],
         },
         'hospital': {
             'feeds': ['doctors_info', 'patient_feedback', 'patients_data_with_doctor'],

@@ -1,0 +1,1 @@
+"""Growth: referring providers, service lines, claims and supplies."""
