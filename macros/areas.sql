@@ -7,6 +7,7 @@
         'growth': {
             'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
             'fits': ['opportunity_fit'],
+            'insight_statistics': ['growth_insight_statistics'],
         },
         'hospital': {
             'feeds': ['doctors_info', 'patient_feedback', 'patients_data_with_doctor'],

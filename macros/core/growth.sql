@@ -50,3 +50,14 @@ select * from final
 {% macro return_on(gained, spent) -%}
     ({{ gained }} - {{ spent }})::double / nullif({{ spent }}, 0)::double
 {%- endmacro %}
+
+
+{# What a test of a change in volume says, in a word. #}
+{% macro change_verdict() -%}
+    case
+        when tests.p_value_adjusted is null then 'too little to tell'
+        when tests.p_value_adjusted >= {{ var('significance_level') }} then 'no significant change'
+        when tests.rate_ratio < 1 then 'fewer'
+        else 'more'
+    end
+{%- endmacro %}

@@ -1,1 +1,1 @@
-"""Growth: referring providers, service lines, claims and supplies."""
+"""Growth: referrers, service lines, the pipeline, claims and supplies."""

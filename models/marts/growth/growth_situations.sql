@@ -1,0 +1,66 @@
+-- Who and what is in a situation that the playbook has an action for, each with its evidence.
+{{ config(materialized='view') }}
+
+with referrers as (
+    select
+        if(referrer_status in ('declining', 'lapsed'), 'win back', 'keep') as action,
+        'referrer' as subject_type,
+        provider_name as subject,
+        null::varchar as item_name,
+        n_recent || ' encounters in the last {{ var("growth_recent_days") }} days, ' || n_earlier
+        || ' in the {{ var("growth_earlier_days") }} days before' as evidence,
+        n_recent + n_earlier as n,
+        referrer_status || ': ' || reason as verdict
+    from {{ ref('referrer_status') }}
+    where referrer_status is not null
+),
+
+service_lines as (
+    select
+        'grow', 'service line', dim_service_line.service_line, null,
+        periods.n_newest || ' encounters in the newest ' || periods.n_days || ' days, '
+        || periods.n_before || ' in those before',
+        periods.n_newest + periods.n_before, {{ change_verdict() }}
+    from {{ ref('service_line_periods') }} as periods
+    inner join {{ ref('dim_service_line') }} as dim_service_line
+        on periods.service_line_key = dim_service_line.service_line_key
+    inner join {{ ref('growth_comparison_tests') }} as tests
+        on periods.service_line_key = tests.subject_key and tests.comparison = 'service line'
+    where {{ change_verdict() }} = 'more'
+),
+
+denials as (
+    select
+        'fix denials', 'provider', providers.provider_name, null,
+        claims.n_claims_denied || ' of ' || claims.total_visits || ' claims denied',
+        claims.total_visits, 'more often than those of the others'
+    from {{ ref('provider_claim_totals') }} as claims
+    inner join {{ ref('growth_providers') }} as providers
+        on claims.provider_key = providers.provider_key
+    inner join {{ ref('growth_comparison_tests') }} as tests
+        on claims.provider_key = tests.subject_key and tests.comparison = 'denials'
+    where {{ change_verdict() }} = 'more'
+),
+
+items as (
+    select
+        'reorder', 'provider', providers.provider_name, positions.item_name,
+        positions.quantity_on_hand || ' at hand, to be ordered at ' || positions.reorder_point,
+        1::bigint,
+        case
+            when positions.days_of_cover is null then 'not in use'
+            else {{ round_half_up('positions.days_of_cover', 1) }} || ' days of cover'
+        end
+    from {{ ref('fct_supply_positions') }} as positions
+    inner join {{ ref('growth_providers') }} as providers
+        on positions.provider_key = providers.provider_key
+    where positions.is_current and positions.is_at_reorder_point
+)
+
+select * from referrers
+union all
+select * from service_lines
+union all
+select * from denials
+union all
+select * from items
