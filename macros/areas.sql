@@ -6,6 +6,7 @@
     {{ return({
         'growth': {
             'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
+            'fits': ['opportunity_fit'],
             'insight_statistics': ['growth_insight_statistics'],
         },
         'hospital': {

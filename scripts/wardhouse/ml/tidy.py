@@ -3,7 +3,8 @@
 component
     What kind of value it is. Of a model: `intercept`, `scaler_mean` and `scaler_scale` (in units
     of the feature), `coefficient` (per scaled unit), `centroid` (in scaled units), `calibration`,
-    `baseline`, `weight`. Of the fit: `metric` and `setting`.
+    `baseline`, `weight`; `line_intercept`, `line_weight` (per unit of the feature) and `line_error`
+    of several lines, each a level. Of the fit: `metric` and `setting`.
 feature
     The feature, metric or setting that the value is of.
 level
