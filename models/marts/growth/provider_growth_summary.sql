@@ -12,9 +12,9 @@ predictions as (
 final as (
     select
         metrics.*,
-        predictions.predicted_value as predicted_opportunity_value,
-        predictions.predicted_value_low as predicted_opportunity_value_low,
-        predictions.predicted_value_high as predicted_opportunity_value_high,
+        predictions.predicted as predicted_opportunity_value,
+        predictions.low as predicted_opportunity_value_low,
+        predictions.high as predicted_opportunity_value_high,
         predictions.is_reliable,
         predictions.verdict
     from metrics
