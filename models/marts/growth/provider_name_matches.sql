@@ -1,5 +1,5 @@
 -- Names that may be of one provider, for a person to decide: `provider_aliases` takes the decision.
--- Nothing is merged by likeness. Held against each other are names of which two words begin alike, in
+-- Nothing is merged by likeness. held against each other are names that share a word.s beginning, in
 -- their first two letters: all pairs of thousands of names would be millions.
 with providers as (
     select * from {{ ref('growth_providers') }}
