@@ -1,0 +1,3 @@
+{% macro duckdb__name_similarity(name, other) -%}
+    jaro_winkler_similarity({{ name }}, {{ other }})
+{%- endmacro %}
