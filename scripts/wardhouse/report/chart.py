@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import plotly.graph_objects as go
 
@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
 WIDTH = 960  # of a picture in pixels; it is drawn at twice the resolution
 LEAST_HEIGHT = 460
-SUBTITLE_SIGNS = 125  # as many fit into one line below the title
+SUBTITLE_SIGNS = 120  # as many fit into one line below the title
+SIGN, LINE = 8, 17  # pixels that a sign is wide and a line high, about
+SIDES = {
+    "middle right": (1, 0),
+    "middle left": (-1, 0),
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+    "top right": (1, 1),
+    "top left": (-1, 1),
+    "bottom right": (1, -1),
+    "bottom left": (-1, -1),
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,54 @@ def words(texts: Iterable[str]) -> list[str]:
     return [escape(str(text), quote=False) for text in texts]
 
 
+def label_sides(
+    points: Sequence[tuple[float, float]],
+    labels: Sequence[str],
+    gap: float,
+    further: Iterable[tuple[float, float]] = (),
+) -> list[str]:
+    """Choose the side of its point that each label stands on, so that it covers nothing.
+
+    Parameters
+    ----------
+    points
+        Of the picture, in pixels, upward.
+    labels
+        A text each.
+    gap
+        Pixels from a point to its label.
+    further
+        Points without a label, which none shall cover either.
+
+    Returns
+    -------
+    list of str
+        Plotly's `textposition`. Where no side is free, the label covers the least.
+    """
+    taken = [(x - gap, y - gap, x + gap, y + gap) for x, y in (*points, *further)]
+    sides = []
+    for (x, y), label in zip(points, labels, strict=True):
+        wide = SIGN * len(label)
+
+        def box(side: str, x=x, y=y, wide=wide) -> tuple[float, float, float, float]:
+            right, up = SIDES[side]
+            left = x + right * gap - wide * (1 - right) / 2
+            low = y + up * gap - LINE * (1 - up) / 2
+            return left, low, left + wide, low + LINE
+
+        best = min(SIDES, key=lambda side: sum(_shared(box(side), other) for other in taken))
+        taken.append(box(best))
+        sides.append(best)
+    return sides
+
+
+def _shared(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Return the area, in pixels, that two boxes have in common."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0) * max(high, 0)
+
+
 def chart(
     name: str, title: str, subtitle: str, figure: go.Figure, height: int = LEAST_HEIGHT
 ) -> Chart:
@@ -59,7 +118,10 @@ def chart(
         Of the picture, in pixels.
     """
     lines = wrap(subtitle, SUBTITLE_SIGNS)
-    above = 84 + 17 * len(lines)
+    has_legend = (
+        sum(bool(trace.name) and trace.showlegend is not False for trace in figure.data) > 1
+    )
+    above = 74 + LINE * len(lines) + (30 if len(named) > 1 else 0)
     figure.update_layout(
         template="plotly_white",
         width=WIDTH,
@@ -83,10 +145,11 @@ def chart(
             "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom",
             "traceorder": "normal",
         },
-        margin={"l": 24, "r": 40, "t": above + 30, "b": 60},
+        margin={"l": 110, "r": 50, "t": above, "b": 60},
     )  # fmt: skip
-    figure.update_xaxes(automargin=True, title_standoff=12)
-    figure.update_yaxes(automargin=True, title_standoff=12)
+    figure.update_xaxes(automargin=True, title_standoff=12, title_font_size=13)
+    figure.update_yaxes(automargin=True, title_standoff=12, title_font_size=13)
+    figure.update_yaxes(ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)")
     return Chart(name, title, figure)
 
 

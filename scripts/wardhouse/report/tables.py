@@ -50,7 +50,7 @@ def open_tables(database: Path) -> Iterator[Read]:
             return connection.execute(f"from {table}").df()
         except duckdb.CatalogException as error:
             raise ReportError(
-                f"{database} has no {table}: build the area that the report is of, by wardhouse build"
+                f"{database} has no {table}: build the report's area by wardhouse build"
             ) from error
 
     try:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from wardhouse.report.chart import BLUE, GREEN, GREY, ORANGE, RED, Chart, chart, empty, words
+from wardhouse.report.chart import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    WIDTH,
+    Chart,
+    chart,
+    empty,
+    label_sides,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,13 +85,12 @@ def opportunity(name: str, metrics: pd.DataFrame) -> Chart:
     if known.empty:
         return empty(name, title, NO_CRM)
     patients = known["total_patients"].astype(float)
-    sizes = 12 + 22 * np.sqrt(patients / max(patients.max(), 1))
+    sizes = 8 + 14 * np.sqrt(patients / max(patients.max(), 1))
     names = words(known["provider_name"])
+    cost, value = known["avg_cost"].astype(float), known["opportunity_value"].astype(float)
     figure = go.Figure(
         go.Scatter(
-            x=known["avg_cost"].astype(float), y=known["opportunity_value"].astype(float),
-            customdata=patients, text=names, mode="markers" + _labels(known),
-            textposition="top center", cliponaxis=False,
+            x=cost, y=value, customdata=patients, cliponaxis=False, **_named(cost, value, names),
             marker={"size": sizes, "color": BLUE, "opacity": 0.75, "line": {"color": "white"}},
             hovertemplate="%{text}: cost %{x:,.2f}, opportunity %{y:,.0f}, %{customdata:,} patients"
             "<extra></extra>",
@@ -117,7 +128,9 @@ def prediction(name: str, predictions: pd.DataFrame) -> Chart:
     )  # fmt: skip
     figure.add_scatter(
         x=numbers["target"], y=numbers["predicted"], name="prediction, with its interval",
-        mode="markers" + _labels(known), text=names, textposition="middle right", cliponaxis=False,
+        cliponaxis=False, **_named(
+            numbers["target"], numbers["predicted"], names, highest, numbers["predicted_by_others"]
+        ),
         marker={"size": 11, "color": color},
         error_y={
             "type": "data", "symmetric": False, "thickness": 1.5, "width": 5, "color": color,
@@ -167,8 +180,8 @@ def returns(name: str, metrics: pd.DataFrame) -> Chart:
     figure.update_layout(barmode="group", legend={"traceorder": "reversed"})
     figure.update_xaxes(title="Return per unit of marketing cost: (deals - marketing) / marketing")
     note = (
-        f"n = {len(known)} providers{cut}. The pipeline counts every deal that is hoped for; a deal "
-        "that is not won has brought nothing yet."
+        f"n = {len(known)} providers{cut}. The pipeline counts every deal that is hoped for; a "
+        "deal that is not won has brought nothing yet."
     )
     return chart(name, title, note, figure, ROW * 2 * len(known))
 
@@ -186,8 +199,9 @@ def trend(name: str, months: pd.DataFrame) -> Chart:
     columns = 3
     rows = -(-len(shown) // columns)
     figure = make_subplots(
-        rows, columns, shared_xaxes=True, shared_yaxes=True, subplot_titles=words(shown["provider_name"]),
-        horizontal_spacing=0.03, vertical_spacing=0.3 / max(rows, 2),
+        rows, columns, shared_xaxes=True, shared_yaxes="all",
+        subplot_titles=words(shown["provider_name"]),
+        horizontal_spacing=0.04, vertical_spacing=0.3 / max(rows, 2),
     )  # fmt: skip
     for place, key in enumerate(shown["provider_key"]):
         one = months[months["provider_key"] == key].sort_values("month_start_date")
@@ -195,6 +209,7 @@ def trend(name: str, months: pd.DataFrame) -> Chart:
         figure.add_scatter(
             x=one["month_start_date"], y=one["n_encounters"], mode="lines+markers",
             marker={
+                "opacity": 1,
                 "size": np.where(is_changed, 10, 5),
                 "color": np.where(is_changed, RED, BLUE),
             },
@@ -208,8 +223,8 @@ def trend(name: str, months: pd.DataFrame) -> Chart:
     figure.update_annotations(font_size=13)
     cut = f", the {len(shown)} largest of {len(totals)}" if len(shown) < len(totals) else ""
     note = (
-        f"n = {shown['n_encounters'].sum():,} encounters of {len(shown)} providers{cut}. A month in "
-        "red differs from those that it is compared with, by a test adjusted for all providers; "
+        f"n = {shown['n_encounters'].sum():,} encounters of {len(shown)} providers{cut}. A month "
+        "in red differs from those that it is compared with, by a test adjusted for all providers; "
         "where none is red there is no significant change. The first and last month may be cut."
     )
     return chart(name, title, note, figure, 190 * rows)
@@ -271,7 +286,9 @@ def cover(name: str, supplies: pd.DataFrame) -> Chart:
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(categoryorder="array", categoryarray=names)
     cut = f", the {len(shown)} that end first of {len(known)}" if len(shown) < len(known) else ""
-    note = f"n = {len(shown)} positions{cut}, each as it was last counted; {at_point.sum()} to reorder."
+    note = (
+        f"n = {len(shown)} positions{cut}, as they were last counted; {at_point.sum()} to reorder."
+    )
     return chart(name, title, note, figure, ROW * len(shown))
 
 
@@ -281,9 +298,28 @@ def _bars(labels: list[str], values: pd.Series, color: str):
     return go.Bar(x=values, y=labels, orientation="h", marker_color=color)
 
 
-def _labels(known: pd.DataFrame) -> str:
-    """Name the points where there is room for their names; else the pointer shows them."""
-    return "+text" if len(known) <= MOST_PROVIDERS else ""
+def _named(
+    x: pd.Series,
+    y: pd.Series,
+    names: list[str],
+    highest: float | None = None,
+    further: pd.Series | None = None,
+) -> dict:
+    """Name points where there is room for their names; else the pointer shows them.
+
+    Both axes end at `highest` where it is given. `further` are values of y that are drawn too.
+    """
+    if len(names) > MOST_PROVIDERS:
+        return {"mode": "markers", "text": names}
+    wide, high = WIDTH - 200, 460  # about what the axes leave
+    span_x, span_y = (highest or x.max() - x.min() or 1), (highest or y.max() or 1)
+
+    def pixels(values: pd.Series) -> list[tuple[float, float]]:
+        return list(zip(x / span_x * wide, values / span_y * high, strict=True))
+
+    others = [] if further is None else pixels(further.fillna(-1e9))
+    sides = label_sides(pixels(y), names, 12, others)
+    return {"mode": "markers+text", "text": names, "textposition": sides}
 
 
 def _largest(known: pd.DataFrame, column: str, most: int) -> tuple[pd.DataFrame, str]:
