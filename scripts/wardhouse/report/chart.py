@@ -118,9 +118,7 @@ def chart(
         Of the picture, in pixels.
     """
     lines = wrap(subtitle, SUBTITLE_SIGNS)
-    has_legend = (
-        sum(bool(trace.name) and trace.showlegend is not False for trace in figure.data) > 1
-    )
+    named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
     above = 74 + LINE * len(lines) + (30 if len(named) > 1 else 0)
     figure.update_layout(
         template="plotly_white",
