@@ -179,4 +179,11 @@ AREAS = (
             ),
         ),
     ),
+    Area(
+        "growth",
+        Sample(
+            "growth.sample:write_sample",
+            Option("encounters", "encounters", 900, "How many encounters (growth).", 1),
+        ),
+    ),
 )
