@@ -2,14 +2,14 @@
     Writes the model as CSV and Parquet below the export directory. Both get temporary names, and
     take their own together when both are whole. The CSV is made from the Parquet, so the model is
     read once, and a value that a dictionary holds once is written as text once. A run that reads
-    less than all writes nothing. What is written is remembered, so that `wardhouse reset` can
-    delete it.
+    less than all writes nothing, and one without the feed that an export needs says so in the log.
+    What is written is remembered, so that `wardhouse reset` can delete it.
 
     A spreadsheet runs a cell that begins with = + - or @ as a formula: texts that do get an apostrophe
     in front in CSV, as spreadsheets themselves mark text. Numbers stay numbers, Parquet is as it is.
 #}
-{% macro export_to(path) %}
-    {% if execute and reads_all() %}
+{% macro export_to(path, needs_feed=none) %}
+    {% if execute and reads_all() and (needs_feed is none or has_feed_for(area_of(model), needs_feed, path)) %}
         {% set target_path = in_project(env_var('WARDHOUSE_EXPORT_DIR', 'exports')) ~ '/' ~ path %}
         {% set folder, name = target_path.rsplit('/', 1) %}
         {% set partial = folder ~ '/.' ~ name %}
@@ -41,6 +41,18 @@
             select path from landing.exports
         {% endcall %}
     {% endif %}
+{% endmacro %}
+
+
+{# Whether a feed has any file; the log says what is not exported without. #}
+{% macro has_feed_for(area, feed, path) %}
+    {% set n_files = run_query(
+        'select count(*) from landing.landed_files where area = ' ~ sql_text(area) ~ ' and feed = ' ~ sql_text(feed)
+    ).rows[0][0] %}
+    {% if n_files == 0 %}
+        {% do log('Not exported: ' ~ path ~ ', because no file of ' ~ area ~ '.' ~ feed ~ ' is there.', info=true) %}
+    {% endif %}
+    {{ return(n_files > 0) }}
 {% endmacro %}
 
 

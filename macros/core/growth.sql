@@ -68,7 +68,9 @@ select * from final
     count(*) as n_encounters,
     count(distinct patient_key) as total_patients,
     avg(length_of_stay_days) as avg_length_of_stay,
+    count(*) filter (length_of_stay_days is null) as n_stay_unknown,
     avg(satisfaction_score) as avg_satisfaction,
+    count(*) filter (satisfaction_score is null) as n_satisfaction_unknown,
     avg(treatment_cost_amount) as avg_cost,
     sum(treatment_cost_amount)::decimal(18, 2) as total_cost,
     count(*) filter (treatment_cost_amount is null) as n_cost_unknown
@@ -77,14 +79,13 @@ select * from final
 
 {#
     The part of a provider's amount that falls to one service line: the difference of two rounded
-    running totals. Where there is no weight at all the first one takes it whole.
+    running totals. Of a provider without encounters its only row takes it whole.
 #}
 {% macro share_of(amount) -%}
     case
         when total_weight > 0 then
             {{ round_half_up(amount ~ '::double * weight_up_to / total_weight', 2) }}
             - {{ round_half_up(amount ~ '::double * (weight_up_to - weight) / total_weight', 2) }}
-        when place = 1 then {{ amount }}
-        else 0
+        else {{ amount }}
     end::decimal(18, 2)
 {%- endmacro %}

@@ -1,5 +1,8 @@
 -- What the feeds say of each provider, and what the model expects: with how far to trust it.
-{{ config(post_hook="{{ export_to('growth/provider_summary') }}") }}
+{{ config(post_hook=[
+    "{{ export_to('growth/provider_summary') }}",
+    "{{ export_to('growth/provider_merged_summary_informatics', needs_feed='inventory_usage') }}",
+]) }}
 
 with metrics as (
     select * from {{ ref('provider_metrics') }}
@@ -12,9 +15,10 @@ predictions as (
 final as (
     select
         metrics.*,
+        predictions.target_name as prediction_target,
         predictions.predicted as predicted_opportunity_value,
-        predictions.low as predicted_opportunity_value_low,
-        predictions.high as predicted_opportunity_value_high,
+        predictions.low as prediction_low,
+        predictions.high as prediction_high,
         predictions.is_reliable,
         predictions.verdict
     from metrics

@@ -36,7 +36,9 @@ final as (
         encounters.avg_satisfaction,
         encounters.avg_cost,
         encounters.total_cost,
-        coalesce(encounters.n_cost_unknown, 0) as n_cost_unknown,
+        {% for count in ['n_stay_unknown', 'n_satisfaction_unknown', 'n_cost_unknown'] %}
+        coalesce(encounters.{{ count }}, 0) as {{ count }},
+        {% endfor %}
         opportunities.* exclude (provider_key),
         opportunities.deals_value::double / nullif(encounters.total_patients, 0) as value_per_patient,
         opportunities.opportunity_value::double / nullif(encounters.total_patients, 0)

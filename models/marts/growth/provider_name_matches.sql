@@ -1,39 +1,53 @@
 -- Names that may be of one provider, for a person to decide: `provider_aliases` takes the decision.
--- Nothing is merged by likeness.
+-- Nothing is merged by likeness. held against each other are names that share a word.s beginning, in
+-- their first two letters: all pairs of thousands of names would be millions.
 with providers as (
     select * from {{ ref('growth_providers') }}
     where provider_id <> 'unknown'
 ),
 
 volumes as (
-    select * from {{ ref('provider_metrics') }}
+    select
+        provider_key,
+        n_encounters + coalesce(total_visits, 0) + coalesce(n_opportunities, 0) as n_records
+    from {{ ref('provider_metrics') }}
+),
+
+beginnings as (
+    select
+        provider_key,
+        unnest(list_distinct(list_transform(split(provider_id, ' '), lambda word: left(word, 2))))
+            as beginning
+    from providers
 ),
 
 pairs as (
-    select
-        first_one.provider_key,
-        first_one.provider_name,
-        second_one.provider_key as other_provider_key,
-        second_one.provider_name as other_provider_name,
-        {{ name_similarity('first_one.provider_id', 'second_one.provider_id') }} as name_similarity
-    from providers as first_one
-    inner join providers as second_one on first_one.provider_id < second_one.provider_id
+    -- Two names may begin alike in several words, and are one pair.
+    select distinct
+        ours.provider_key,
+        theirs.provider_key as other_provider_key
+    from beginnings as ours
+    inner join beginnings as theirs
+        on ours.beginning = theirs.beginning and ours.provider_key <> theirs.provider_key
 ),
 
 final as (
     select
-        pairs.provider_name,
-        pairs.other_provider_name,
-        pairs.name_similarity,
-        pairs.provider_key,
-        pairs.other_provider_key,
-        volumes.n_encounters,
-        others.n_encounters as other_n_encounters
+        ours.provider_name,
+        theirs.provider_name as other_provider_name,
+        {{ name_similarity('ours.provider_id', 'theirs.provider_id') }} as name_similarity,
+        ours.provider_key,
+        theirs.provider_key as other_provider_key,
+        volumes.n_records,
+        other_volumes.n_records as other_n_records
     from pairs
-    -- A provider is in metrics once.
+    -- provider_key is unique in each of them.
+    inner join providers as ours on pairs.provider_key = ours.provider_key
+    inner join providers as theirs
+        on pairs.other_provider_key = theirs.provider_key and ours.provider_id < theirs.provider_id
     inner join volumes on pairs.provider_key = volumes.provider_key
-    inner join volumes as others on pairs.other_provider_key = others.provider_key
-    where pairs.name_similarity >= {{ var('provider_name_similarity') }}
+    inner join volumes as other_volumes on pairs.other_provider_key = other_volumes.provider_key
+    where {{ name_similarity('ours.provider_id', 'theirs.provider_id') }} >= {{ var('provider_name_similarity') }}
 )
 
 select * from final

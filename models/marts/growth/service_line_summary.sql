@@ -27,6 +27,10 @@ final as (
         totals.* exclude (n_all),
         {{ rate_with_interval('totals.n_encounters', 'totals.n_all', 'encounter_share') }},
         periods.as_of_date,
+        case
+            when periods.n_days = 365 then 'last 365 days against the 365 before'
+            when periods.n_days > 0 then 'newest half of the data against the half before'
+        end as compared_periods,
         periods.n_days as n_days_compared,
         periods.n_newest,
         periods.n_before,
