@@ -1,6 +1,6 @@
 -- Names that may be of one provider, for a person to decide: `provider_aliases` takes the decision.
--- Nothing is merged by likeness. held against each other are names that share a word.s beginning, in
--- their first two letters: all pairs of thousands of names would be millions.
+-- Nothing is merged by likeness. Only names of which a word begins with the same two letters are held
+-- against each other: all pairs of thousands of names would be millions.
 with providers as (
     select * from {{ ref('growth_providers') }}
     where provider_id <> 'unknown'

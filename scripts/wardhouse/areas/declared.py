@@ -199,6 +199,10 @@ AREAS = (
     ),
     Area(
         "growth",
+        Sample(
+            "growth.sample:write_sample",
+            Option("encounters", "encounters", 900, "How many encounters (growth).", 1),
+        ),
         report=Report("growth.charts:charts", "Growth: service lines, referrers and supplies"),
     ),
 )

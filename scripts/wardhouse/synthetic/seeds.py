@@ -40,3 +40,23 @@ def draw(seed: int, purpose: str, rows: int | np.ndarray) -> np.ndarray:
 def lanes(bits: np.ndarray) -> np.ndarray:
     """Split draws, shape (n,), into four numbers of 16 bits: shape (4, n), int64."""
     return bits.astype("<u8").view("<u2").reshape(-1, 4).T.astype("int64")
+
+
+def deal(weights: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Choose by weight.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray of integers, shape (k,)
+    bits : numpy.ndarray, shape (n,), uint64
+        Draws, one a choice.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,), int64
+        Each in 0..k-1.
+    """
+    import numpy as np
+
+    ends = np.cumsum(weights).astype(np.uint64)
+    return np.searchsorted(ends, (bits >> 32) * ends[-1] >> 32, side="right")

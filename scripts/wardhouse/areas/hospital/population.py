@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from wardhouse.synthetic.seeds import draw, lanes
+from wardhouse.synthetic.seeds import deal, draw, lanes
 
 BLOCK_ROWS = 1 << 20
 FIRST_DAY = np.datetime64("2023-07-01")
@@ -234,10 +234,6 @@ def _care(is_vip: np.ndarray, plant: np.ndarray, seed: int) -> tuple[np.ndarray,
     n_patients = len(is_vip)
     busy = 50 + (lanes(draw(seed, "practice", len(plant)))[0] * 100 >> 16)
     ordinary = np.where(plant == ORDINARY, busy, 0)
-
-    def deal(weights: np.ndarray, bits: np.ndarray) -> np.ndarray:
-        ends = np.cumsum(weights).astype(np.uint64)
-        return np.searchsorted(ends, (bits >> 32) * ends[-1] >> 32, side="right")
 
     bits = draw(seed, "family doctor", n_patients)
     family = deal(np.where(plant == ORDINARY, busy, 300), bits)
