@@ -10,7 +10,7 @@ with referrers as (
         n_recent || ' encounters in the last {{ var("growth_recent_days") }} days, ' || n_earlier
         || ' in the {{ var("growth_earlier_days") }} days before' as evidence,
         n_recent + n_earlier as n,
-        referrer_status || ': ' || reason as verdict
+        referrer_status || ': ' || status_evidence as verdict
     from {{ ref('referrer_status') }}
     -- Whoever stopped long ago is not won back by a letter.
     where referrer_status is not null and n_recent + n_earlier > 0

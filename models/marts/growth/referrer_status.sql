@@ -56,7 +56,7 @@ final as (
             when verdict in ('more', 'fewer')
                 then verdict || ' than in the {{ var("growth_earlier_days") }} days before'
             else verdict || ' against the {{ var("growth_earlier_days") }} days before'
-        end as reason
+        end as status_evidence
     from compared
 )
 
