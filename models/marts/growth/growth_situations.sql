@@ -7,8 +7,8 @@ with referrers as (
         'referrer' as subject_type,
         provider_name as subject,
         null::varchar as item_name,
-        n_recent || ' encounters in the last {{ var("growth_recent_days") }} days, ' || n_earlier
-        || ' in the {{ var("growth_earlier_days") }} days before' as evidence,
+        'encounters in the last {{ var("growth_recent_days") }} days: ' || n_recent
+        || ', in the {{ var("growth_earlier_days") }} days before: ' || n_earlier as evidence,
         n_recent + n_earlier as n,
         referrer_status || ': ' || status_evidence as verdict
     from {{ ref('referrer_status') }}
@@ -19,8 +19,8 @@ with referrers as (
 service_lines as (
     select
         'grow', 'service line', dim_service_line.service_line, null,
-        periods.n_newest || ' encounters in the newest ' || periods.n_days || ' days, '
-        || periods.n_before || ' in those before',
+        'encounters in the newest ' || periods.n_days || ' days: ' || periods.n_newest
+        || ', in those before: ' || periods.n_before,
         periods.n_newest + periods.n_before, {{ change_verdict() }}
     from {{ ref('service_line_periods') }} as periods
     inner join {{ ref('dim_service_line') }} as dim_service_line
