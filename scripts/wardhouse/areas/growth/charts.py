@@ -253,7 +253,8 @@ def payers(name: str, mix: pd.DataFrame) -> Chart:
     figure = go.Figure(bars)
     figure.update_xaxes(title="Share of encounters, with 95 % interval", tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
-    note = f"n = {mix['n_encounters'].sum():,} encounters of {len(mix)} payers, in brackets by each"
+    n = f"n = {mix['n_encounters'].sum():,} encounters of {len(mix)} payers"
+    note = f"{n}. In brackets: encounters of the payer."
     return chart(name, title, note, figure, ROW * len(mix))
 
 
