@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
@@ -18,6 +19,7 @@ WIDTH = 960  # of a picture in pixels; it is drawn at twice the resolution
 LEAST_HEIGHT = 460
 SUBTITLE_SIGNS = 120  # as many fit into one line below the title
 SIGN, LINE = 8, 17  # pixels that a sign is wide and a line high, about
+FAR = 1e6  # pixels, beyond every picture
 SIDES = {
     "middle right": (1, 0),
     "middle left": (-1, 0),
@@ -58,6 +60,7 @@ def label_sides(
     labels: Sequence[str],
     gap: float,
     further: Iterable[tuple[float, float]] = (),
+    right: float = math.inf,
 ) -> list[str]:
     """Choose the side of its point that each label stands on, so that it covers nothing.
 
@@ -71,6 +74,8 @@ def label_sides(
         Pixels from a point to its label.
     further
         Points without a label, which none shall cover either.
+    right
+        Where the picture ends.
 
     Returns
     -------
@@ -78,6 +83,8 @@ def label_sides(
         Plotly's `textposition`. Where no side is free, the label covers the least.
     """
     taken = [(x - gap, y - gap, x + gap, y + gap) for x, y in (*points, *further)]
+    if right < math.inf:
+        taken.append((right, -FAR, right + FAR, FAR))
     sides = []
     for (x, y), label in zip(points, labels, strict=True):
         wide = SIGN * len(label)

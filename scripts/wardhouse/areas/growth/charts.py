@@ -239,20 +239,22 @@ def payers(name: str, mix: pd.DataFrame) -> Chart:
         return empty(name, title, "No data: sg2_patient_flow names no payer.")
     mix = mix.sort_values(["n_encounters", "payer"], ascending=[True, False])
     share = mix["encounter_share"].astype(float)
-    bars = _bars(words(mix["payer"]), share, BLUE)
+    labels = [
+        f"{payer} ({n:,})" for payer, n in zip(mix["payer"], mix["n_encounters"], strict=True)
+    ]
+    bars = _bars(words(labels), share, BLUE)
     bars.update(
         error_x={
             "type": "data", "symmetric": False, "thickness": 1.5, "color": "#222222",
             "array": mix["encounter_share_high"] - share,
             "arrayminus": share - mix["encounter_share_low"],
         },
-        text=[f"{n:,} encounters" for n in mix["n_encounters"]],
-        textposition="inside", insidetextanchor="start",
     )  # fmt: skip
     figure = go.Figure(bars)
     figure.update_xaxes(title="Share of encounters, with 95 % interval", tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
-    note = f"n = {mix['n_encounters'].sum():,} encounters of {len(mix)} payers."
+    n = f"n = {mix['n_encounters'].sum():,} encounters of {len(mix)} payers"
+    note = f"{n}. In brackets: encounters of the payer."
     return chart(name, title, note, figure, ROW * len(mix))
 
 
@@ -318,7 +320,9 @@ def _named(
         return list(zip(x / span_x * wide, values / span_y * high, strict=True))
 
     others = [] if further is None else pixels(further.fillna(-1e9))
-    sides = label_sides(pixels(y), names, 12, others)
+    # Some pixels of the margin are left for the end of a name.
+    right = wide + 20 if highest else x.max() / span_x * wide + 80
+    sides = label_sides(pixels(y), names, 12, others, right)
     return {"mode": "markers+text", "text": names, "textposition": sides}
 
 

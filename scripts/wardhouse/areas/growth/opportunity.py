@@ -72,10 +72,11 @@ class Judgement:
     @property
     def verdict(self) -> str:
         """One sentence with the evidence, for people."""
+        p_value = f"{self.p_value:.2f}" if self.p_value >= 0.01 else "below 0.01"
         evidence = (
             f"{self.n} providers, each left out once, are missed by {self.error:,.0f} on average, "
             f"and by {self.error_of_mean:,.0f} with the mean of the others "
-            f"(sign-flip p {self.p_value:.2f})"
+            f"(sign-flip p {p_value})"
         )
         if self.is_reliable:
             return f"Reliable: {evidence}."

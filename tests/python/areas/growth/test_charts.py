@@ -170,7 +170,7 @@ def test_a_month_that_changed_stands_out():
 
 def test_shares_of_payers_have_their_interval():
     (bars,) = made()["payer_mix"].figure.data
-    assert list(bars.y) == ["Self-Pay", "Medicare"]
+    assert list(bars.y) == ["Self-Pay (10)", "Medicare (30)"]
     assert bars.error_x.array == pytest.approx([0.15, 0.11])
     assert bars.error_x.arrayminus == pytest.approx([0.11, 0.15])
 
@@ -229,6 +229,11 @@ def test_labels_cover_neither_points_nor_each_other():
             is_beside = box[2] <= other[0] or other[2] <= box[0]
             assert is_beside or box[3] <= other[1] or other[3] <= box[1], (side, other)
         boxes.append(box)
+
+
+def test_a_label_does_not_leave_the_picture():
+    assert label_sides([(100.0, 0.0)], ["Dr. Brown"], 12, right=120) == ["middle left"]
+    assert label_sides([(100.0, 0.0)], ["Dr. Brown"], 12) == ["middle right"]
 
 
 # Files
