@@ -25,13 +25,12 @@
 {%- endmacro %}
 
 
+{# Of dates and times the day as people write it: any other form is the same in either order. #}
 {% macro read_by_setting(text, kind, options, is_other) -%}
     {%- set order = 'mdy' if (options.date_order == 'dmy') == is_other else 'dmy' -%}
     {%- set mark = ',' if (options.decimal_mark == '.') == is_other else '.' -%}
-    {%- if kind == 'date' -%}
-        {{ parse_date(text, order, options) }}
-    {%- elif kind == 'timestamp' -%}
-        {{ parse_timestamp(text, order, options) }}
+    {%- if kind in ['date', 'timestamp'] -%}
+        {{ read_dirty_date(text, order, options) }}
     {%- elif kind == 'amount' -%}
         {{ parse_amount(text, mark) }}
     {%- else -%}

@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "inspect:inspect_command",
     "quarantine": "quality:quarantine_command",
     "alerts": "quality:alerts_command",
+    "report": "report:report_command",
     "ingest": "streaming:ingest_command",
     "stream": "streaming:stream_command",
     "compact": "streaming:compact_command",

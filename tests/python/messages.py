@@ -19,6 +19,7 @@ ERRORS = {
     "OSError",
     "Problem",
     "RefusedError",
+    "ReportError",
     "SettingError",
     "StreamError",
 }

@@ -12,7 +12,8 @@ with referrers as (
         n_recent + n_earlier as n,
         referrer_status || ': ' || reason as verdict
     from {{ ref('referrer_status') }}
-    where referrer_status is not null
+    -- Whoever stopped long ago is not won back by a letter.
+    where referrer_status is not null and n_recent + n_earlier > 0
 ),
 
 service_lines as (

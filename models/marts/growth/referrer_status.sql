@@ -53,7 +53,9 @@ final as (
             when n_recent + n_earlier = 0 then 'no encounter in the whole time compared'
             when first_admission_date > as_of_date - {{ var('growth_recent_days') }}
                 then 'first encounter in the last {{ var('growth_recent_days') }} days'
-            else verdict || ' than in the {{ var("growth_earlier_days") }} days before'
+            when verdict in ('more', 'fewer')
+                then verdict || ' than in the {{ var("growth_earlier_days") }} days before'
+            else verdict || ' against the {{ var("growth_earlier_days") }} days before'
         end as reason
     from compared
 )

@@ -26,7 +26,6 @@ final as (
     select
         totals.* exclude (n_all),
         {{ rate_with_interval('totals.n_encounters', 'totals.n_all', 'encounter_share') }},
-        periods.as_of_date,
         case
             when periods.n_days = 365 then 'last 365 days against the 365 before'
             when periods.n_days > 0 then 'newest half of the data against the half before'

@@ -1,4 +1,4 @@
-"""Every area that the package has a sample or a simulation of: one declaration each.
+"""Every area that the package has a sample, a simulation or a report of: one declaration each.
 
 A declaration names code by "module:name", so that listing the areas imports none of it.
 """
@@ -90,12 +90,30 @@ class Simulation:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Charts that `wardhouse report` writes.
+
+    Attributes
+    ----------
+    charts : str
+        A function of one that reads tables (`wardhouse.report.tables`) to a list of
+        `wardhouse.report.chart.Chart`.
+    title : str
+        Of the page that holds them all.
+    """
+
+    charts: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Area:
     """What an area brings to the commands."""
 
     name: str
-    sample: Sample
+    sample: Sample | None = None
     simulation: Simulation | None = None
+    report: Report | None = None
 
 
 def load(place: str) -> Any:
@@ -185,5 +203,6 @@ AREAS = (
             "growth.sample:write_sample",
             Option("encounters", "encounters", 900, "How many encounters (growth).", 1),
         ),
+        report=Report("growth.charts:charts", "Growth: service lines, referrers and supplies"),
     ),
 )

@@ -10,7 +10,7 @@ from wardhouse.areas.declared import AREAS, load
 from wardhouse.commands.options import DirtFactor, ShareOption, parameter_of, with_parameters
 from wardhouse.synthetic.seeds import DEFAULT_SEED
 
-SAMPLES = {area.name: area.sample for area in AREAS}
+SAMPLES = {area.name: area.sample for area in AREAS if area.sample}
 Name = StrEnum("Name", {name: name for name in SAMPLES})
 FIRST = next(iter(Name))
 

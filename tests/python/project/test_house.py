@@ -13,7 +13,7 @@ FLOORS = (
     {"commands"},
     {"bench"},
     {"publish", "quality", "areas"},
-    {"landing", "streaming", "synthetic", "ml"},
+    {"landing", "streaming", "synthetic", "ml", "report"},
     {"dbt_plugin"},
     {"warehouse", "exports"},
     {"private_files"},

@@ -237,7 +237,9 @@ def fit_opportunity(
             *value_rows("coefficient", names, regression.coef_),
             *_line_rows("all", names, *_line(scaler, regression)),
         ]
-        parts = zip(complete.index, left_out.intercepts, left_out.weights, left_out.errors, strict=True)
+        parts = zip(
+            complete.index, left_out.intercepts, left_out.weights, left_out.errors, strict=True
+        )
         for key, intercept, weights, error in parts:
             rows += _line_rows(str(key), names, intercept, weights)
             rows.append(value_row("line_error", "error", error, str(key)))
