@@ -46,7 +46,7 @@ class GrowthDirt(Shares):
     satisfaction_unreadable: float = declare_kind(0.002, ENCOUNTERS)
     satisfaction_blank: float = declare_kind(0.01, ENCOUNTERS)
     duplicate_exact: float = declare_kind(0.006, ENCOUNTERS, "accepted", copy="duplicate")
-    crm_provider_spelling: float = declare_kind(0.15, OPPORTUNITIES)
+    crm_provider_spelling: float = declare_kind(0.05, OPPORTUNITIES)
     crm_stage_spelling: float = declare_kind(0.1, OPPORTUNITIES)
     crm_stage_unknown: float = declare_kind(0.03, OPPORTUNITIES, "rejected", copy="accepted")
     crm_exported_before: float = declare_kind(0.1, OPPORTUNITIES, "duplicate", copy="accepted")

@@ -22,6 +22,7 @@ STEADY, LAPSED, DECLINING = (16, 16, 16), (16, 16, 0), (16, 16, 2)
 # Roles, as places in a random order of the providers. The last one refers most.
 DENIED, SHORT_OF_SUPPLY, WHO_LAPSED, WHO_DECLINES = range(4)
 ROLE_WEIGHTS = (20, 12, 26, 42)
+N_ROLES = len(ROLE_WEIGHTS)
 # fmt: off
 GIVEN = (
     "Amber", "Basil", "Coral", "Denim", "Ember", "Fern",
@@ -193,9 +194,8 @@ def _names(n: int) -> list[tuple[str, str]]:
 
 def _referrals(n: int, order: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Draw the encounters, in order of time."""
-    n_providers, n_roles = len(order), len(ROLE_WEIGHTS)
-    weights = np.empty(n_providers, np.int64)
-    others = np.arange(n_providers - n_roles)
+    weights = np.empty(len(order), np.int64)
+    others = np.arange(len(order) - N_ROLES)
     weights[order] = [*ROLE_WEIGHTS, *(6 + 34 * (others + 1) // len(others))]
     provider = deal(weights, draw(seed, "provider", n))
     line = deal([each.weight for each in LINES], draw(seed, "service line", n))

@@ -159,8 +159,10 @@ def _columns(growth: Population) -> dict[str, Block]:
 
 def _soil(growth: Population, dirt: GrowthDirt, seed: int) -> dict[str, Soiled]:
     """Deal dirt to each feed, and none to what is planted where it would hide it."""
+    import numpy as np
     from wardhouse.areas.growth.population import (
         N_DAYS,
+        N_ROLES,
         PAID,
         PAYERS,
         REFUSED,
@@ -181,6 +183,8 @@ def _soil(growth: Population, dirt: GrowthDirt, seed: int) -> dict[str, Soiled]:
         "discharge_open_in_words": growth.is_open,
         "stay_disputed": is_left,
         "stay_blank": is_left,
+        # The CRM's spelling is the one shown.
+        "crm_provider_spelling": ~np.isin(growth.crm["provider"], growth.order[:N_ROLES]),
         "claim_overpaid": growth.status == PAID,
         "claim_paid_while_denied": growth.status == REFUSED,
         "claim_paid_while_pending": growth.status == WAITING,
