@@ -24,9 +24,8 @@ SPELLED_LINE = """[
     upper(line_name(line)), lower(line_name(line)), '  ' || line_name(line) || ' ', other_line(line)
 ][1 + pick % 4]"""
 SPELLED_PAYER = """[
-    upper(payer_name(payer)), lower(payer_name(payer)), ' ' || payer_name(payer) || '  ',
-    replace(payer_name(payer), '-', ' ')
-][1 + pick % 4]"""
+    upper(payer_name(payer)), lower(payer_name(payer)), ' ' || payer_name(payer) || '  '
+][1 + pick % 3]"""
 ENCOUNTER_LINES = """
     with fields as (
         select
@@ -91,7 +90,7 @@ ENCOUNTER_LINES = """
             case kind
                 when payer_spelling() then spelled_payer(payer, pick)
                 when payer_hyphen()
-                    then ['Self\u2011Pay', 'self\u2010pay', 'SELF-PAY'][1 + pick % 3]
+                    then ['Self\u2011Pay', 'self\u2010pay', 'SELF-PAY', 'Self Pay'][1 + pick % 4]
                 when payer_blank() then ''
                 else payer_name(payer)
             end as payer

@@ -74,9 +74,128 @@ def test_another_seed_is_another_sample(default, tmp_path):
     assert all(other[name] != ours[name] for name in ours)
 
 
-def test_every_kind_of_dirt_is_in_the_shipped_sample(default):
-    assert default.dirt.keys() == KINDS.keys()
-    assert min(default.dirt.values()) >= 1
+def is_one_of(column, *words):
+    """Tell which texts are whole words of a pattern."""
+    return column.str.fullmatch("|".join(words))
+
+
+def is_spelt_otherwise(column, *words):
+    """Tell which texts are neither blank nor one of the words, each a pattern."""
+    return column.ne("") & ~is_one_of(column, *words)
+
+
+def is_copy(rows):
+    """Tell which rows are exact copies of one before."""
+    return rows.duplicated()
+
+
+NAME, ISO_DAY, IMPOSSIBLE = r"Dr\. .*", r"\d{4}-\d\d-\d\d", r"\d{4}-02-30"
+STAGES = ("Prospecting", "Qualification", "Proposal", "Negotiation", "Closed (?:Won|Lost)")
+# How each kind shows in the rows of its feed, all text.
+LOOKS = {
+    "patient_missing": lambda rows: rows.patient_id == "",
+    "provider_spelling": lambda rows: is_spelt_otherwise(rows.referral_provider, NAME),
+    "provider_typo": lambda rows: rows.referral_provider == "Dr. Garnet Fiarview",
+    "provider_missing": lambda rows: rows.referral_provider == "",
+    "service_line_spelling": lambda rows: is_spelt_otherwise(
+        rows.service_line,
+        *("Cardiology", "Orthopedics", "Surgical Oncology", "Urology", "Diagnostic Imaging"),
+        *("Behavioral Health", "Sleep Medicine"),
+    ),
+    "service_line_unlisted": lambda rows: rows.service_line == "Sleep Medicine",
+    "payer_spelling payer_hyphen": lambda rows: is_spelt_otherwise(
+        rows.payer, "Medicare", "Medicaid", "Commercial", "Self-Pay"
+    ),
+    "payer_blank": lambda rows: rows.payer == "",
+    "cost_blank": lambda rows: rows.treatment_cost == "",
+    "cost_currency": lambda rows: rows.treatment_cost.str.startswith("$"),
+    "cost_thousands": lambda rows: rows.treatment_cost.str.contains(","),
+    "cost_unreadable": lambda rows: rows.treatment_cost == "see invoice",
+    "cost_negative": lambda rows: rows.treatment_cost.str.startswith("-"),
+    "admission_unreadable": lambda rows: is_one_of(rows.admission_date, IMPOSSIBLE),
+    "date_slashes": lambda rows: is_one_of(rows.admission_date, r"\d{4}/\d\d/\d\d"),
+    "date_month_name": lambda rows: is_one_of(rows.admission_date, r"[A-Z][a-z]{2} \d+, \d{4}"),
+    "discharge_before_admission": lambda rows: (
+        is_one_of(rows.discharge_date, ISO_DAY)
+        & is_one_of(rows.admission_date, ISO_DAY)
+        & ~is_one_of(rows.admission_date, IMPOSSIBLE)
+        & ~is_one_of(rows.discharge_date, IMPOSSIBLE)
+        & (rows.discharge_date < rows.admission_date)
+    ),
+    "discharge_unreadable": lambda rows: is_one_of(rows.discharge_date, IMPOSSIBLE),
+    "discharge_open_in_words": lambda rows: is_one_of(
+        rows.discharge_date, "still admitted", "9999-12-31"
+    ),
+    "stay_disputed": lambda rows: (
+        (
+            pd.to_datetime(rows.discharge_date, errors="coerce", format="%Y-%m-%d")
+            - pd.to_datetime(rows.admission_date, errors="coerce", format="%Y-%m-%d")
+        )
+        .dt.days.sub(pd.to_numeric(rows.length_of_stay))
+        .fillna(0)
+        .ne(0)
+    ),
+    "stay_blank": lambda rows: (
+        (rows.length_of_stay == "")
+        & is_one_of(rows.discharge_date, ISO_DAY)
+        & (rows.discharge_date >= rows.admission_date)
+        & (rows.discharge_date < "9999")
+    ),
+    "satisfaction_beyond": lambda rows: is_one_of(rows.satisfaction_score, "101", "250", "-5"),
+    "satisfaction_unreadable": lambda rows: rows.satisfaction_score == "very good",
+    "satisfaction_blank": lambda rows: rows.satisfaction_score == "",
+    "duplicate_exact": is_copy,
+    "crm_provider_spelling": lambda rows: is_spelt_otherwise(rows.provider_name, NAME),
+    "crm_stage_spelling": lambda rows: is_spelt_otherwise(rows.pipeline_stage, *STAGES, "On Hold"),
+    "crm_stage_unknown": lambda rows: rows.pipeline_stage == "On Hold",
+    "crm_exported_before": lambda rows: (
+        (rows.as_of_date < rows.as_of_date.max()) & (rows.pipeline_stage != "On Hold")
+    ),
+    "crm_value_currency": lambda rows: rows.opportunity_value.str.startswith("$"),
+    "crm_duplicate": is_copy,
+    "claim_id_missing": lambda rows: rows.claim_id == "",
+    "claim_patient_missing": lambda rows: rows.patient_id == "",
+    "claim_provider_spelling": lambda rows: is_spelt_otherwise(rows.provider_name, NAME),
+    "claim_overpaid": lambda rows: (
+        pd.to_numeric(rows.claim_paid, errors="coerce")
+        > pd.to_numeric(rows.claim_amount, errors="coerce").where(lambda amount: amount > 0)
+    ),
+    "claim_paid_while_denied": lambda rows: (
+        (rows.claim_status == "Denied") & (rows.claim_paid != "0.00")
+    ),
+    "claim_paid_while_pending": lambda rows: (
+        (rows.claim_status == "Pending") & (rows.claim_paid != "0.00")
+    ),
+    "claim_status_spelling": lambda rows: is_spelt_otherwise(
+        rows.claim_status, "Paid", "Denied", "Pending", "Escalated"
+    ),
+    "claim_status_unknown": lambda rows: rows.claim_status == "Escalated",
+    "claim_negative": lambda rows: rows.claim_amount.str.startswith("-"),
+    "claim_amount_unreadable": lambda rows: rows.claim_amount == "to follow",
+    "claim_paid_unreadable": lambda rows: rows.claim_paid == "see remittance",
+    "claim_visit_unreadable": lambda rows: is_one_of(rows.visit_date, IMPOSSIBLE),
+    "claim_duplicate": is_copy,
+    "claim_conflicting": lambda rows: (
+        rows.claim_id.ne("") & rows.claim_id.duplicated() & ~rows.duplicated()
+    ),
+    "supply_provider_spelling": lambda rows: is_spelt_otherwise(rows.provider_name, NAME),
+    "supply_zero_usage": lambda rows: rows.daily_usage == "0",
+    "supply_negative": lambda rows: rows.quantity_on_hand.str.startswith("-"),
+    "supply_date_unreadable": lambda rows: is_one_of(rows.date, IMPOSSIBLE),
+    "supply_duplicate": is_copy,
+}
+
+
+def test_every_kind_of_dirt_has_a_look():
+    assert {kind for kinds in LOOKS for kind in kinds.split()} == KINDS.keys()
+
+
+@pytest.mark.parametrize("kinds", LOOKS)
+def test_every_kind_of_dirt_shows_in_the_shipped_sample(default, kinds):
+    kinds, look = kinds.split(), LOOKS[kinds]
+    path = default.raw_dir / f"{KINDS[kinds[0]]['feed']}.csv"
+    shown = look(pd.read_csv(path, dtype=str, keep_default_na=False)).sum()
+    assert shown == sum(default.dirt[kind] for kind in kinds) > 0
 
 
 def test_spellings_that_are_one_and_names_that_are_not_occur(default, plants):
