@@ -17,11 +17,6 @@ FOLDER = "raw/patient_flow/patient_events"
         (("compact", *STREAM), f"nothing has streamed into {FOLDER}"),
         (("ingest", *STREAM, "--directory", FOLDER), f"{FOLDER} is the folder to land in"),
         (
-            ("ingest", *STREAM, "--directory", "a", "--topic", "b"),
-            "give either --directory or --topic with its options",
-        ),
-        (("ingest", *STREAM), "give --bootstrap and --topic, or --directory"),
-        (
             ("ingest", *STREAM, *KAFKA, "--topic", "a", "--topic", "b", "--name", "c"),
             "a name of its own is for one topic, not several",
         ),
@@ -29,7 +24,6 @@ FOLDER = "raw/patient_flow/patient_events"
             ("ingest", *STREAM, *KAFKA, "--topic", "a", "--name", "../b"),
             "'../b' cannot be the beginning of a file's name",
         ),
-        (("ingest", "--feed", "events", *STREAM[2:]), "a feed is named <area>.<feed>, not"),
         (("reset",), "nothing to delete"),
         (("bench", "stream", "--only", "x"), "no part is called x"),
         (("bench", "hospital", "--only", "x"), "no contender is called x"),
