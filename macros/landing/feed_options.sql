@@ -14,6 +14,12 @@
 {% endmacro %}
 
 
+{# Whether feeds.csv supplies nothing for a column, `value:<column>,`: no record of the feed says it. #}
+{% macro is_declared_unknown(options, column) %}
+    {{ return(options.get('value:' ~ column) == '') }}
+{% endmacro %}
+
+
 {# Whether landing has made a table: nothing is landed where a command only compiles in a new place. #}
 {% macro is_landed(table) %}
     {{ return(adapter.get_relation(target.database, 'landing', table) is not none) }}

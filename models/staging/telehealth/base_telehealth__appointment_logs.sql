@@ -1,6 +1,6 @@
 -- An appointment is accepted when it names itself, a provider, a patient, a day, a time, a type
--- and a known status. A completed visit has a wait and a duration; no other has to. One that is still
--- ahead or going on is neither completed nor not. An unforeseen type or device is one all the same.
+-- and a known status. A completed visit has a wait and a duration, unless feeds.csv declares them unknown;
+-- no other has to. One still ahead or going on is neither. An unforeseen type or device is one all the same.
 {{ config(
     materialized='incremental_by_file', key=['appointment_id'], newest_by='recorded_at',
     publishes=[{'key': ['record_hash']}],
@@ -53,11 +53,11 @@ validated as (
             {{ required('unknown', 'appointment_type') }}
             {{ known_word('appointment_status', 'status') }}
             when appointment_status = 'Entered in error' then 'entered_in_error'
-            {%- for typed, column in [('wait', 'wait_time'), ('duration', 'duration')] %}
-            {%- set minutes = typed ~ '_minutes' %}
+            {%- for minutes, column in [('wait_minutes', 'wait_time'), ('duration_minutes', 'duration')] %}
             when {{ minutes }} < 0 then 'negative_{{ column }}_minutes'
             when {{ is_implausible(minutes, 'raw.' ~ column ~ '_minutes', 'maximum_' ~ minutes) }} then 'implausible_{{ column }}_minutes'
-            when is_completed and {{ minutes }} is null then 'completed_without_{{ column }}_minutes'
+            when is_completed and {{ minutes }} is null and {{ not is_declared_unknown(options, column ~ '_minutes') }}
+                then 'completed_without_{{ column }}_minutes'
             {%- endfor %}
         end as rejection_reason
     from parsed

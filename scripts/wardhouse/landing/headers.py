@@ -42,9 +42,8 @@ class FeedPlan:
 
 
 def normalise(name: str) -> str:
-    """Reduce a column name to what is compared: lower case, one underscore for other signs."""
-    words = "".join(sign if sign.isalnum() else " " for sign in name.lower()).split()
-    return "_".join(words)
+    """Reduce a column name to what is compared: `doctorId`, `Doctor ID` and `doctor_id` are one."""
+    return "".join(sign for sign in name.lower() if sign.isalnum())
 
 
 def read_start(path: Path, encoding: str) -> str:
@@ -158,22 +157,26 @@ def check_header(
     """Note required columns that a header lacks, and columns that are not read.
 
     Of a table the first name of a column is read alone, of JSON records each may have another.
-    Names are shown only where half of the required columns are among them: else they may be the
-    cells of a first record, which are a patient's.
+    Names are shown only where two declared columns or half of the required ones are among them:
+    else they may be the cells of a first record, which are a patient's.
     """
     mapping = map_columns(plan, header)
     known = {name for names in mapping.values() for name in (names if is_json else names[:1])}
     missing = missing_columns(plan, header)
     if missing:
         expected = ", ".join(c.name if c.required else f"[{c.name}]" for c in plan.feed.columns)
-        is_header = 2 * len(missing) <= sum(c.required for c in plan.feed.columns)
+        is_header = n_found(plan, header) > 1 or (
+            2 * len(missing) <= sum(c.required for c in plan.feed.columns)
+        )
         found = ", ".join(header) or "none"
         if header and not is_header:
             found = f"{len(header)}, of which {len(known) or 'none'} known; is there a header line?"
         plan.problems.append(
             f"{place} lacks {', '.join(missing)}\n"
             f"      columns expected: {expected}\n"
-            f"      columns found:    {found}"
+            f"      columns found:    {found}\n"
+            f"      in feeds.csv:     {plan.feed.area},{plan.feed.name},{ALIAS_PREFIX}{missing[0]},"
+            f"<its name in the file>, or {VALUE_PREFIX}{missing[0]},<what holds for every record>"
         )
         if not is_header:
             return

@@ -31,7 +31,7 @@ from wardhouse.landing.readers import (
     select_records,
 )
 
-SURVEY_VERSION = 2  # of what a scan finds: files of another version are scanned again
+SURVEY_VERSION = 3  # of what a scan finds: files of another version are scanned again
 
 
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:

@@ -292,6 +292,49 @@ def test_what_a_file_lacks_is_supplied(hospital):
 
 
 @pytest.mark.system
+def test_list_of_appointments_without_waits_answers_and_devices_has_them_unknown(
+    dbt, tmp_path, capfd
+):
+    """As a booking system exports it. The empty ranking of another area is not printed."""
+    statuses = ["Completed", "Completed", "No-show", "Cancelled"]
+    appointments = [f"A{n},P{n},D1,2025-01-0{n + 1},Online,{s}" for n, s in enumerate(statuses)]
+    for name, lines in {
+        "feeds.csv": [
+            "area,feed,option,value",
+            "telehealth,appointment_logs,value:scheduled_time,09:00",
+            "telehealth,appointment_logs,value:wait_time_minutes,",
+            "telehealth,appointment_logs,value:duration_minutes,",
+            "telehealth,appointment_logs,value:timestamp,2025-02-01 00:00",
+        ],
+        "telehealth/appointment_logs.csv": [
+            "appointmentId,patientId,doctorId,appointmentDate,appointmentType,status",
+            *appointments,
+        ],
+        "telehealth/providers.csv": ["doctorId,firstName,lastName,specialty", "D1,A,B,Surgery"],
+        "telehealth/patients.csv": ["patientId,age,gender,registrationDate", "P0,40,F,2024-01-01"],
+    }.items():
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([*lines, ""]))
+    without = ("--exclude-resource-types", "unit_test", "seed")
+    outcome = dbt(tmp_path / "raw", tmp_path / "place", "build", *without, areas="telehealth")
+    assert outcome.success, outcome.message
+    assert "rank  doctor" not in capfd.readouterr().out
+    assert outcome.query(
+        "select appointment_status, n_appointments, n_wait_unknown, avg_wait_minutes "
+        "from telehealth.appointment_status_summary where n_appointments > 0 order by 1"
+    ) == [("Cancelled", 1, 1, None), ("Completed", 2, 2, None), ("No-show", 1, 1, None)]
+    assert (
+        outcome.query(
+            "select wait_minutes, duration_minutes, device_type, has_technical_issues, repairs "
+            "from core.fct_appointments where is_completed"
+        )
+        == [(None, None, "Unknown", None, [])] * 2
+    )
+    assert outcome.query("select count(*) from quality.quarantine") == [(0,)]
+
+
+@pytest.mark.system
 def test_words_of_a_raw_directory_statuses_of_hl7_and_zones_are_read(dbt, tmp_path):
     raw_dir = tmp_path / "raw"
     for name, lines in {

@@ -419,6 +419,19 @@ def test_one_unknown_name_is_told_as_one(raw_dir):
     assert "no file of hospital.patient_feedback has a column 'Datum'" in output
 
 
+def test_column_that_feeds_csv_supplies_is_not_missing(raw_dir):
+    doctors = DOCTORS.replace("specialty", "speciality_name")
+    (raw_dir / "hospital" / "doctors_info.csv").write_text(doctors)
+    (raw_dir / "feeds.csv").write_text(
+        "area,feed,option,value\nhospital,doctors_info,value:specialty,Surgery\n"
+    )
+    code, output = wardhouse("inspect", raw_dir)
+    assert code == 0
+    assert "MISSING" not in output
+    assert "specialty    'Surgery' of feeds.csv" in output
+    assert "may be specialty" not in output
+
+
 def test_values_are_shown_although_a_required_column_is_missing(raw_dir):
     path = raw_dir / "hospital" / "patients_data_with_doctor.csv"
     path.write_text(TREATMENTS.replace("treatment_id", "number").replace(",", ";"))

@@ -1,5 +1,7 @@
 """Every message that a user can meet is explained in the documentation."""
 
+import re
+
 import pytest
 from builds import PROJECT
 from messages import VALUE, messages
@@ -32,8 +34,10 @@ def test_messages_are_found_in_every_room():
     assert any(each.shape.startswith(VALUE) for each in found)
 
 
-def test_every_row_has_cause_and_cure():
+def test_every_row_has_cause_and_cure_and_stands_once():
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     assert len(rows) > 80
+    told = [message for row in rows for message in re.findall("`([^`]+)`", row.split(" | ")[0])]
+    assert sorted(told) == sorted(set(told))
     bad = [row for row in rows if len([cell for cell in row.split(" | ") if cell.strip("| ")]) != 3]
     assert bad == []

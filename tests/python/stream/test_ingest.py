@@ -354,6 +354,22 @@ def test_damaged_last_file_stops_ingest(landing, folder):
         landing.last_record(KEY)
 
 
+def test_compacted_files_that_are_damaged_or_overlap_are_said(landing, folder):
+    land_many(landing, 10, 3)
+    compact(folder, Policy(0, 600))
+    [path] = folder.glob("*-compacted.parquet")
+    table = pq.read_table(path)
+    last = json.loads(pq.read_metadata(path).metadata[b"wardhouse"])["batches"][-1]
+    batches = {"batches": [last, last | {"file": "events-00000-00000000000000000030.parquet"}]}
+    other = folder / "events-00000-00000000000000000027-compacted.parquet"
+    pq.write_table(table.replace_schema_metadata({"wardhouse": json.dumps(batches)}), other)
+    with pytest.raises(StreamError, match="hold the same batches"):
+        logical_files(batch_files(folder))
+    other.write_bytes(other.read_bytes()[:-1])
+    with pytest.raises(StreamError, match="is damaged: "):
+        logical_files(batch_files(folder))
+
+
 def test_last_line_of_ndjson_is_found_behind_long_ones(folder):
     landing = StreamFolder(folder, "ndjson")
     landing.prepare()

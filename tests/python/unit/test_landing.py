@@ -132,16 +132,49 @@ def test_normalising_twice_is_normalising_once(name):
 @pytest.mark.parametrize(
     ("name", "reduced"),
     [
-        ("Visit ID", "visit_id"),
-        (" visit--id ", "visit_id"),
-        ("VISIT_ID", "visit_id"),
-        ("Größe (cm)", "größe_cm"),
+        ("Visit ID", "visitid"),
+        (" visit--id ", "visitid"),
+        ("VISIT_ID", "visitid"),
+        ("visitId", "visitid"),
+        ("Größe (cm)", "größecm"),
         ("#", ""),
         ("", ""),
     ],
 )
 def test_names_are_compared_without_case_and_signs(name, reduced):
     assert normalise(name) == reduced
+
+
+def test_no_alias_says_what_another_name_of_its_column_says():
+    for feed in declared_feeds(PROJECT):
+        for column in feed.columns:
+            names = [normalise(name) for name in (column.name, *column.aliases)]
+            assert len(set(names)) == len(names), f"{feed.label}.{column.name}: {column.aliases}"
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("Order ID,visitId,note,a,b", "Order ID, visitId, note, a, b"),
+        ("a,visitId,b", "3, of which 1 known; is there a header line?"),
+    ],
+)
+def test_message_on_missing_columns_shows_what_is_surely_a_header_and_the_cure(
+    tmp_path, header, found
+):
+    names = ("visit_id", "order", "clinic_id", "patient_id", "doctor_id")
+    feed = Feed(
+        "clinic",
+        "visits",
+        tuple(Column(name, required=name != "note") for name in (*names, "note")),
+    )
+    write(tmp_path, "clinic/visits.csv", f"{header}\n")
+    [problem] = plan_feed(tmp_path, feed, {}).problems
+    assert f"      columns found:    {found}\n" in problem
+    assert problem.endswith(
+        "      in feeds.csv:     clinic,visits,column:order,<its name in the file>, "
+        "or value:order,<what holds for every record>"
+    )
 
 
 @pytest.mark.parametrize(

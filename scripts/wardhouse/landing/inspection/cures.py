@@ -26,7 +26,7 @@ from wardhouse.landing.headers import (
     split_header,
 )
 from wardhouse.landing.inspection.values import N_EXAMPLES, FeedValues
-from wardhouse.landing.options import ALIAS_PREFIX, closest
+from wardhouse.landing.options import ALIAS_PREFIX, VALUE_PREFIX, closest
 from wardhouse.landing.readers import LandedFile
 
 TEXT_SUFFIXES = (".tsv", ".txt", ".tab", ".dat")
@@ -123,7 +123,11 @@ def column_cures(plan: FeedPlan) -> Iterator[Cure]:
             near = closest(alias, names)
             why = f"feeds.csv: no file of {plan.feed.label} has a column {alias!r}"
             yield Cure(why, option if near else "", near, is_proven=True)
-    absent = [c for c in plan.feed.columns if not plan.mapping.get(c.name)]
+    absent = [
+        column
+        for column in plan.feed.columns
+        if not plan.mapping.get(column.name) and VALUE_PREFIX + column.name not in plan.options
+    ]
     required = [column for column in absent if column.required]
     for column in absent:
         if ALIAS_PREFIX + column.name in own:

@@ -21,7 +21,7 @@ from wardhouse.landing.inspection.cures import (
     value_cures,
 )
 from wardhouse.landing.inspection.values import ColumnValues, FeedValues, read_values
-from wardhouse.landing.options import closest, read_options
+from wardhouse.landing.options import VALUE_PREFIX, closest, read_options
 from wardhouse.landing.plan import plan_feed
 from wardhouse.settings import named_directory
 
@@ -307,7 +307,10 @@ def _remarks(values: FeedValues) -> list[str]:
 
 def _column(plan: FeedPlan, column: Column, found: ColumnValues | None) -> ColumnReport:
     report = ColumnReport(column.name, " or ".join(plan.mapping[column.name]))
-    if not report.read_from:
+    constant = plan.options.get(VALUE_PREFIX + column.name)
+    if not report.read_from and constant is not None:
+        report.read_from = f"{constant!r} of feeds.csv"
+    elif not report.read_from:
         return replace(report, read_from="MISSING" if column.required else "absent")
     if report.read_from == column.name:
         report.read_from = "="
