@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import duckdb
 
-from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.headers import FeedPlan, lacking_columns
 from wardhouse.landing.inspection.base_models import RECORDS, BaseModels, Rules
 from wardhouse.landing.options import OPTION_VALUES
 from wardhouse.landing.readers import REJECTS, identifier
@@ -91,6 +91,7 @@ def read_values(plan: FeedPlan, base_models: BaseModels, n_first: int) -> FeedVa
     others = list(_other_settings(plan, base_models, rules, names))
     with duckdb.connect() as connection:
         connection.execute(f"create temporary view {RECORDS} as {plan.select}")
+        _note_lacking_columns(connection, plan)
         values = _read_columns(connection, rules, names, others)
         values.refused_lines = _refused_lines(connection, plan)
         values.rejections, values.repairs = _outcomes(connection, rules.model)
@@ -103,6 +104,18 @@ def read_values(plan: FeedPlan, base_models: BaseModels, n_first: int) -> FeedVa
     for name, column in zip(names, zip(*first, strict=True), strict=False):
         values.columns[name].first = [_shortened(text) for text in dict.fromkeys(column) if text]
     return values
+
+
+def _note_lacking_columns(connection: duckdb.DuckDBPyConnection, plan: FeedPlan) -> None:
+    """Make the table of landing that base models ask."""
+    connection.execute("create schema landing")
+    connection.execute(
+        "create table landing.lacking_columns "
+        "(area varchar, feed varchar, source_file varchar, column_name varchar)"
+    )
+    rows = [(plan.feed.area, plan.feed.name, *pair) for pair in lacking_columns(plan)]
+    if rows:
+        connection.executemany("insert into landing.lacking_columns values (?, ?, ?, ?)", rows)
 
 
 def _outcomes(
