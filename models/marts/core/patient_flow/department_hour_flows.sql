@@ -11,8 +11,7 @@
     publishes=[{'key': ['department_key'], 'tracked': ['hospital_id', 'department']}],
 ) }}
 {% set flows = [
-    ('admissions', 'admission_hour_at', 'wait_minutes', 'is_admission_credible',
-     'is_admission_time_unknown'),
+    ('admissions', 'admission_hour_at', 'wait_minutes', 'is_admission_credible', 'is_admission_time_unknown'),
     ('discharges', 'discharge_hour_at', 'length_of_stay_hours',
      'is_stay_credible and not is_discharge_planned', 'is_discharge_time_unknown'),
 ] %}
@@ -20,9 +19,7 @@
 with
 {% for flow, hour_at, measure, condition, is_time_unknown in flows %}
 {{ flow }}_changed as (
-    select
-        *,
-        {{ hour_at }} as hour_at
+    select *, {{ hour_at }} as hour_at
     from {{ only_changed(ref('fct_patient_stays'), ['department_key', hour_at], hour_at) }}
 ),
 
