@@ -645,3 +645,14 @@ def test_inspect_reads_and_checks_the_words_of_the_raw_directory(tmp_path):
     code, output = wardhouse("inspect", raw_dir)
     assert code == 1
     assert "spellings.csv has no header line list,spelling,meaning" in output
+
+
+def test_inspect_shows_a_refused_record_of_each_reason(raw_dir):
+    text = TREATMENTS + "T2,,D1,Scan,1,2,2025-01-02\nT3,P1,D1,Scan,-1,2,2025-01-02\n"
+    (raw_dir / "hospital" / "patients_data_with_doctor.csv").write_text(text)
+    _, output = wardhouse("inspect", raw_dir, "--rows", 0)
+    [nameless] = [line for line in output.splitlines() if line.startswith("missing_patient_id: ")]
+    assert "hospital/patients_data_with_doctor.csv" in nameless
+    assert '"treatment_id":"T2"' in nameless
+    [negative] = [line for line in output.splitlines() if line.startswith("negative_treatment")]
+    assert '"treatment_id":"T3"' in negative

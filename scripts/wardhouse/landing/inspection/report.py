@@ -150,7 +150,7 @@ def advice(raw_dir: Path, project_dir: Path, area: str, name: str) -> str:
     options, _ = read_settings(raw_dir, [feed], project_dir)
     plan = plan_feed(raw_dir, feed, options.get((area, name), {}))
     report = _report(raw_dir, plan, BaseModels(project_dir), 0)
-    look = f"`wardhouse inspect {raw_dir}` shows more."
+    look = f"`wardhouse inspect {raw_dir}` shows a refused record of each reason."
     if not report.cures:
         return f"No setting is known that would help: {look}"
     lines = f" For {raw_dir / 'feeds.csv'}: {'; '.join(report.lines)}." if report.lines else ""
@@ -191,6 +191,7 @@ def proven_settings(raw_dir: Path, request: Mapping[str, Any]) -> str:
             "values flagged:",
             *header,
             *lines,
+            f"`wardhouse inspect {raw_dir}` shows the values as they would be read with them.",
         ]
     )
 
@@ -301,6 +302,12 @@ def _remarks(values: FeedValues) -> list[str]:
             n_unreadable = column.n_filled - column.n_readable
             word = "not known" if column.kind == "word" else "not readable"
             remarks.append(f"{name}: {n_unreadable:,} {word}, such as {listed(column.unreadable)}")
+    examples = [
+        f"{reason}: {file} {record}"
+        for reason in values.rejections
+        for file, record in [values.refused[reason]]
+    ]
+    remarks += shortened(examples, "reasons")
     if values.repairs:
         flags = ", ".join(f"{repair} {n:,}" for repair, n in values.repairs.items())
         remarks.append(f"flagged in accepted records: {flags}")
