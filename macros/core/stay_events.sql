@@ -29,9 +29,31 @@
 {%- endmacro %}
 
 
-{# Length of a stay in hours, from its admission to its discharge. #}
+{#
+    Length of a stay in hours, from its admission to its discharge. Where the day alone is known of
+    either, it is of whole days.
+#}
 {% macro length_of_stay_hours() -%}
-    {{ round_half_up('(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4) }}
+    case
+        when {{ is_stay_of_days() }} then ((discharged_at::date - admitted_at::date) * 24)::decimal(18, 4)
+        else {{ round_half_up('(epoch_us(discharged_at) - epoch_us(admitted_at)) / 3.6e9', 4) }}
+    end
+{%- endmacro %}
+
+
+{# Whether the day alone is known of a stay's admission or discharge. #}
+{% macro is_stay_of_days() -%}
+    (coalesce(is_admission_time_unknown, false) or coalesce(is_discharge_time_unknown, false))
+{%- endmacro %}
+
+
+{# The hour of a discharge. One of which the day alone is known is not before its admission. #}
+{% macro discharge_hour_at() -%}
+    date_trunc('hour', case
+        when is_discharge_time_unknown and discharged_at::date = admitted_at::date
+            then greatest(discharged_at, admitted_at)
+        else discharged_at
+    end)
 {%- endmacro %}
 
 
@@ -40,7 +62,10 @@
     least until its newest event. A discharge later than what reports it is planned, and no measure.
 #}
 {% macro stay_flags() -%}
-    coalesce(discharged_at < admitted_at, false) as is_discharge_before_admission,
+    coalesce(case
+        when {{ is_stay_of_days() }} then discharged_at::date < admitted_at::date
+        else discharged_at < admitted_at
+    end, false) as is_discharge_before_admission,
     discharged_at is null and list_contains(repairs, 'discharge_time:set_null')
         as is_discharge_unreadable,
     coalesce(discharged_at > last_event_at, false) as is_discharge_planned,

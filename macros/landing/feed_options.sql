@@ -34,3 +34,13 @@
         where area = '{{ area }}' and feed = '{{ feed }}'
     )
 {%- endmacro %}
+
+
+{# Whether the file of a record has a column; of a stream each does, for its messages differ. #}
+{% macro is_in_file(area, feed, column) -%}
+    coalesce(source_file not in (
+        select source_file
+        from landing.lacking_columns
+        where area = '{{ area }}' and feed = '{{ feed }}' and column_name = '{{ column }}'
+    ), true)
+{%- endmacro %}

@@ -134,6 +134,9 @@
             'column_name': 'varchar'}),
         ('delivered_columns', 'delivered', {
             'area': 'varchar', 'feed': 'varchar', 'column_name': 'varchar'}),
+        ('lacking_columns', 'lacking', {
+            'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
+            'column_name': 'varchar'}),
         ('feed_options', 'options', {
             'area': 'varchar', 'feed': 'varchar', 'option': 'varchar', 'value': 'varchar'}),
     ]) }}

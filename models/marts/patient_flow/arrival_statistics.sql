@@ -7,6 +7,7 @@
 with arrivals as (
     select
         n_admissions,
+        n_admissions_timed,
         n_expected_by_plan,
         flow_date,
         strftime(hour_at, '%H:00') as demand_hour,
@@ -30,7 +31,8 @@ days as (
         group_name,
         (flow_date - date '{{ var("calendar_start") }}')::decimal(9, 0) as x,
         case insight
-            when 'staffing_shift' then sum(n_admissions) / nullif(sum(n_expected_by_plan), 0)
+            when 'staffing_shift' then sum(n_admissions_timed) / nullif(sum(n_expected_by_plan), 0)
+            when 'demand_hour' then sum(n_admissions_timed)
             else sum(n_admissions)
         end::decimal(18, 4) as y
     from grouped

@@ -41,8 +41,9 @@ final as (
         hours.flow_date,
         plans.shift,
         hours.n_admissions,
+        hours.n_admissions_timed,
         (
-            sum(hours.n_admissions) over same_plan * plans.planned_staff
+            sum(hours.n_admissions_timed) over same_plan * plans.planned_staff
             / nullif(sum(plans.planned_staff) over same_plan, 0)
         )::decimal(18, 6) as n_expected_by_plan
     from hours

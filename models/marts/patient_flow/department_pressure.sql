@@ -19,14 +19,10 @@ hours as (
         department_key,
         hour(hour_at)::integer as hour_of_day,
         count(*) as n_hours,
-        sum(n_admissions)::bigint as n_admissions,
-        sum(n_discharges)::bigint as n_discharges,
-        sum(census)::bigint as census_hours,
-        max(census) as peak_census,
-        sum(n_wait_known)::bigint as n_wait_known,
-        sum(wait_minutes_total) as wait_minutes_total,
-        sum(n_stay_known)::bigint as n_stay_known,
-        sum(length_of_stay_hours_total) as length_of_stay_hours_total
+        sum(n_admissions_timed)::bigint as n_admissions,
+        sum(n_discharges_timed)::bigint as n_discharges,
+        sum(census_timed)::bigint as census_hours,
+        max(census_timed) as peak_census
     from department_hours
     group by all
 ),
@@ -37,12 +33,12 @@ final as (
         hours.n_hours, hours.n_admissions, hours.n_discharges,
         {{ round_half_up('hours.n_admissions / nullif(hours.n_discharges, 0)', 4) }} as pressure,
         {{ round_half_up('hours.census_hours / hours.n_hours', 4) }} as avg_census,
-        hours.peak_census, hours.n_wait_known,
-        {{ round_half_up('hours.wait_minutes_total / nullif(hours.n_wait_known, 0)', 2) }}
+        hours.peak_census, coalesce(quantiles.n_wait_known, 0) as n_wait_known,
+        {{ round_half_up('quantiles.wait_minutes_total / nullif(quantiles.n_wait_known, 0)', 2) }}
             as avg_wait_minutes,
         quantiles.median_wait_minutes, quantiles.ninetieth_percentile_wait_minutes,
-        hours.n_stay_known,
-        {{ round_half_up('hours.length_of_stay_hours_total / nullif(hours.n_stay_known, 0)', 2) }}
+        coalesce(quantiles.n_stay_known, 0) as n_stay_known,
+        {{ round_half_up('quantiles.length_of_stay_hours_total / nullif(quantiles.n_stay_known, 0)', 2) }}
             as avg_length_of_stay_hours,
         quantiles.median_length_of_stay_hours, quantiles.ninetieth_percentile_length_of_stay_hours
     from hours

@@ -17,10 +17,10 @@ counted as (
         dayname(hour_at) as day_name,
         hour(hour_at)::integer as hour_of_day,
         count(*) as n_hours,
-        count(n_admissions) as n_arrival_hours,
-        sum(n_admissions)::bigint as n_admissions,
-        sum(n_discharges)::bigint as n_discharges,
-        sum(census)::bigint as census_hours
+        count(n_admissions_timed) as n_arrival_hours,
+        sum(n_admissions_timed)::bigint as n_admissions,
+        sum(n_discharges_timed)::bigint as n_discharges,
+        sum(census_timed)::bigint as census_hours
     from hours
     group by all
 ),

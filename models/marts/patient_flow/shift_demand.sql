@@ -15,9 +15,9 @@ hours as (
         department_key,
         hour(hour_at)::integer as hour_of_day,
         count(*) as n_hours,
-        count(n_admissions) as n_arrival_hours,
-        sum(n_admissions)::bigint as n_admissions,
-        sum(census)::bigint as census_hours,
+        count(n_admissions_timed) as n_arrival_hours,
+        sum(n_admissions_timed)::bigint as n_admissions,
+        sum(census_timed)::bigint as census_hours,
         census_hours / n_hours as mean_census
     from department_hours
     group by all

@@ -5,7 +5,6 @@
 ) }}
 
 {% set options = feed_options('hospital', 'patients_data_with_doctor') %}
-{% set refuses_unknown_costs = var('missing_cost_policy') == 'reject' %}
 
 with treatments as (
     select * from {{ landed('hospital', 'patients_data_with_doctor') }}
@@ -47,9 +46,13 @@ validated as (
             when {{ is_implausible('known_' ~ column, 'raw.' ~ column, 'maximum_amount') }}
                 then 'implausible_{{ column }}'
             {%- endfor %}
-            when {{ refuses_unknown_costs }} and known_treatment_cost is null
-                then 'missing_treatment_cost'
-            when {{ refuses_unknown_costs }} and known_room_cost is null then 'missing_room_cost'
+            {%- if var('missing_cost_policy') == 'reject' %}
+            when known_treatment_cost is null then 'missing_treatment_cost'
+            -- A hospital that does not bill rooms delivers no such column: nothing is missing there.
+            when known_room_cost is null
+                and {{ is_in_file('hospital', 'patients_data_with_doctor', 'room_cost') }}
+                then 'missing_room_cost'
+            {%- endif %}
         end as rejection_reason
     from parsed
 ),

@@ -136,6 +136,22 @@ def map_columns(plan: FeedPlan, header: Sequence[str]) -> dict[str, list[str]]:
     return mapping
 
 
+def lacking_columns(plan: FeedPlan) -> list[tuple[str, str]]:
+    """List the declared columns that a file as a whole lacks, as pairs of source_file and column.
+
+    Of a stream none: each of its messages says what it has.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    pairs = []
+    for file in plan.files:
+        if file.is_readable and not file.is_stream:
+            if file.header not in found:
+                mapping = map_columns(plan, file.header)
+                found[file.header] = [name for name, names in mapping.items() if not names]
+            pairs += [(file.source_file, name) for name in found[file.header]]
+    return pairs
+
+
 def missing_columns(plan: FeedPlan, header: Sequence[str]) -> list[str]:
     """Name the required columns that a header does not spell in any known way."""
     mapping = map_columns(plan, header)

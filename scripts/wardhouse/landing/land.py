@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from wardhouse.landing.feeds import Feed, choose_areas, feed_from_dict
-from wardhouse.landing.headers import FeedPlan
-from wardhouse.landing.options import read_options, read_spellings
+from wardhouse.landing.headers import FeedPlan, lacking_columns
+from wardhouse.landing.options import read_settings
 from wardhouse.landing.plan import empty_select, holds, plan_feed, survey_row
 from wardhouse.landing.rules import reading_rules
 from wardhouse.settings import named_directory
@@ -71,20 +71,14 @@ def land(
         `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is
         built), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
-        `undeclared`, `delivered` (declared columns that any file has) and `options` as lists of
-        rows.
+        `undeclared`, `delivered` (declared columns that any file has), `lacking` (those that a file
+        lacks) and `options` as lists of rows.
     """
     raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
     areas, problems = choose_areas(raw_dir, request["areas"], (feed.area for feed in feeds))
-    options, bad_options = read_options(raw_dir, feeds)
-    seeds = Path(request["rules"]["project_dir"]) / "seeds" / "reference"
-    spellings, bad_spellings = read_spellings(raw_dir, feeds, seeds)
-    options = {
-        feed: {**options.get(feed, {}), **spellings.get(feed, {})}
-        for feed in {*options, *spellings}
-    }
-    problems += bad_options + bad_spellings
+    options, bad_settings = read_settings(raw_dir, feeds, Path(request["rules"]["project_dir"]))
+    problems += bad_settings
     if not problems:
         problems += check_state(request["state"], str(raw_dir), areas)
     if problems:
@@ -139,6 +133,16 @@ def land(
             for plan in plans
             for name, spelled in plan.mapping.items()
             if spelled
+        ],
+        "lacking": [
+            {
+                "area": plan.feed.area,
+                "feed": plan.feed.name,
+                "source_file": source_file,
+                "column_name": name,
+            }
+            for plan in plans
+            for source_file, name in lacking_columns(plan)
         ],
         "options": [
             {"area": area, "feed": feed, "option": option, "value": value}

@@ -1,10 +1,10 @@
-"""The options of a raw directory: `feeds.csv`."""
+"""The settings of a raw directory: `feeds.csv` and `spellings.csv`."""
 
 import csv
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import available_timezones
@@ -66,6 +66,39 @@ def read_options(
     return options, problems
 
 
+def read_settings(
+    raw_dir: Path, feeds: Sequence[Feed], project_dir: Path
+) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
+    """Read `feeds.csv` and `spellings.csv` of a raw directory, both optional.
+
+    Parameters
+    ----------
+    raw_dir
+        The raw directory.
+    feeds
+        The declared feeds.
+    project_dir
+        The dbt project, whose seeds are the lists of spellings.
+
+    Returns
+    -------
+    options, problems
+        Options by (area, feed), and a line for every row that means nothing.
+    """
+    options, problems = read_options(raw_dir, feeds)
+    spellings, bad_spellings = read_spellings(raw_dir, feeds, reference_seeds(project_dir))
+    merged = {
+        feed: {**options.get(feed, {}), **spellings.get(feed, {})}
+        for feed in {*options, *spellings}
+    }
+    return merged, problems + bad_spellings
+
+
+def reference_seeds(project_dir: Path) -> Path:
+    """Return the folder of a project's lists of words."""
+    return project_dir / "seeds" / "reference"
+
+
 def read_spellings(
     raw_dir: Path, feeds: Iterable[Feed], seeds: Path
 ) -> tuple[dict[tuple[str, str], dict[str, str]], list[str]]:
@@ -95,18 +128,19 @@ def read_spellings(
     options: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         name, spelling, meaning = (cell.strip() for cell in row)
-        option = f"{SPELLING_PREFIX}{name}:{_reduced(spelling)}"
+        option = f"{SPELLING_PREFIX}{name}:{reduced(spelling)}"
         problem = None
         if name not in lists:
             known = ", ".join(lists)
             problem = f"no list {name!r} ({known}){_did_you_mean(name, lists)}"
-        elif not _reduced(spelling) or not meaning:
+        elif not reduced(spelling) or not meaning:
             problem = "spelling and meaning are words with letters or digits"
         elif option in options:
             problem = f"{spelling!r} is given twice"
         if problem:
             problems.append(f"spellings.csv line {number}: {problem}")
-        options[option] = meaning
+        else:
+            options[option] = meaning
     return {(feed.area, feed.name): options for feed in feeds if options}, problems
 
 
@@ -130,7 +164,7 @@ def _read_rows(
     return [[row[column] or "" for column in columns] for row in rows], []
 
 
-def _reduced(word: str) -> str:
+def reduced(word: str) -> str:
     """Reduce a word as the macro `spelling` does: letters and digits, accents stripped."""
     plain = unicodedata.normalize("NFD", word.lower())
     return re.sub("[^a-z0-9]+", "", plain)

@@ -281,6 +281,21 @@ def test_a_file_without_room_costs_is_read_and_they_count_as_unknown(hospital):
     assert outcome.query(query) == [(Decimal("1.00"), 1)]
 
 
+def test_a_policy_that_refuses_blank_costs_refuses_no_file_without_the_column(dbt, tmp_path):
+    folder = tmp_path / "raw" / "hospital" / "patients_data_with_doctor"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text(TREATMENTS.replace(",room_cost", "") + "T1,P1,D1,Scan,1,\n")
+    (folder / "b.csv").write_text(f"{TREATMENTS}T2,P1,D1,Scan,1,,\nT3,P1,D1,Scan,1,2,\n")
+    (folder.parent / "doctors_info.csv").write_text("doctor_id,doctor_name,specialty\nD1,Ann,x\n")
+    policy = ("--vars", "{missing_cost_policy: reject}")
+    outcome = dbt(tmp_path / "raw", tmp_path, *BASES, STAGING, "fct_treatments", *policy,
+                  areas="hospital")  # fmt: skip
+    assert refused(outcome, "patients_data_with_doctor") == {"missing_room_cost": 1}
+    assert outcome.query(
+        "select treatment_id, is_room_cost_unknown from core.fct_treatments order by all"
+    ) == [("T1", True), ("T3", False)]
+
+
 def test_what_a_file_lacks_is_supplied(hospital):
     text = TREATMENTS.replace(",room_cost", "") + "T1,P1,D1,Scan,1,2025-01-02\n"
     outcome = hospital(

@@ -290,3 +290,61 @@ def test_without_a_discharge_no_department_falls_behind(build):
     assert outcome.query(
         "select distinct verdict from patient_flow.staffing_alignment order by all"
     ) == [("demand unknown",), ("no plan",)]
+
+
+@pytest.fixture(scope="module")
+def days_alone(build):
+    """Return the warehouse of a ward whose times are days, and of one of which most are exact.
+
+    Ward D: a patient a day, each for two days. Ward T: the same at ten, and two more without time.
+    """
+    events = []
+    for number in range(20):
+        came, left = (date(2025, 3, 1) + timedelta(days=number + n) for n in (0, 2))
+        events += [
+            {"patient_id": f"{ward}{number}", "hospital_id": "H1", "department": f"Ward {ward[0]}",
+             "admission_time": f"{came}{hour}", "discharge_time": f"{left}{hour}",
+             "wait_time_minutes": 30 if hour else 50}
+            for ward, hour in (("D", ""), ("T1", "T10:00:00"), ("T2", ""), ("T3", ""))
+        ]  # fmt: skip
+    # Out on the day of an exact admission is not out before it.
+    events.append({
+        "patient_id": "S", "hospital_id": "H1", "department": "Ward S",
+        "admission_time": "2025-03-05T10:00:00", "discharge_time": "2025-03-05",
+    })  # fmt: skip
+    marts = ("hourly_demand", "staffing_alignment", "daily_flow", "department_flow")
+    return build("days_alone", events, *JUDGED, *(f"+{m}" for m in marts), "+department_pressure")
+
+
+def test_admissions_known_by_the_day_alone_are_in_no_figure_by_hour_or_shift(days_alone):
+    assert days_alone.query(
+        "select department, sum(n_admissions), count(avg_admissions), count(avg_census) > 0 "
+        "from patient_flow.hourly_demand where department <> 'Ward S' group by all order by all"
+    ) == [("Ward D", None, 0, False), ("Ward T", 20, 168, True)]
+    assert days_alone.query(
+        "select hour_of_day, n_admissions::int, n_wait_known, avg_wait_minutes::int "
+        "from patient_flow.department_pressure "
+        "where department in ('Ward D', 'Ward T') and (n_admissions > 0 or n_wait_known > 0)"
+    ) == [(10, 20, 20, 30)]
+    assert days_alone.query(
+        "select distinct needed_staff, peak_hour_of_day from patient_flow.staffing_alignment "
+        "where department = 'Ward D'"
+    ) == [(None, None)]
+    assert set(days_alone.query(
+        "select group_name from patient_flow.patient_flow_insight_statistics "
+        "where insight = 'demand_hour' and y_sum > 0"
+    )) == {("10:00",)}  # fmt: skip
+
+
+def test_admissions_known_by_the_day_alone_are_in_daily_figures_and_counted(days_alone):
+    assert days_alone.query(
+        "select department, sum(n_admissions) from patient_flow.daily_flow "
+        "group by all order by all"
+    ) == [("Ward D", 20), ("Ward S", 1), ("Ward T", 60)]
+    assert days_alone.query(
+        "select department, n_admissions, n_stays_of_days, n_discharges_before_admission, "
+        "avg_length_of_stay_hours::int from patient_flow.department_flow order by all"
+    ) == [("Ward D", 20, 20, 0, 48), ("Ward S", 1, 1, 0, 0), ("Ward T", 60, 40, 0, 48)]
+    assert days_alone.query(
+        "select min(census), max(census) from core.department_hours"
+    ) == [(0, 6)]  # fmt: skip

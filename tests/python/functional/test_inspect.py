@@ -629,3 +629,43 @@ def test_quarantine_that_cannot_be_written_is_a_failure(built, tmp_path, monkeyp
     (tmp_path / "file").write_text("")
     assert wardhouse("quarantine", "--out", tmp_path / "file" / "x.csv")[0] == 1
     assert wardhouse("quarantine", "--out", tmp_path)[0] == 1
+
+
+def test_inspect_reads_and_checks_the_words_of_the_raw_directory(tmp_path):
+    raw_dir = tmp_path / "raw"
+    (raw_dir / "telehealth").mkdir(parents=True)
+    (raw_dir / "telehealth" / "appointment_logs.csv").write_text(
+        "appointment_id,patient_id,provider_id,appointment_type,appointment_status,scheduled_time\n"
+        "A1,P1,D1,Checkup,wahrgenommen,2025-01-01 10:00\n"
+        "A2,P1,D1,Checkup,verpasst,2025-01-01 11:00\n"
+    )
+    words = raw_dir / "spellings.csv"
+    words.write_text(
+        "list,spelling,meaning\nappointment_statuses,wahrgenommen,Completed\n"
+        "appointment_statuses,verpasst,Complted\n"
+    )
+    _, output = wardhouse("inspect", raw_dir)
+    assert "1 not known, such as 'verpasst'" in output
+    assert "'wahrgenommen'" not in output
+    assert "'Complted', the meaning of verpasst, is no word of appointment_statuses" in output
+    assert "did you mean completed?" in output
+    words.write_text("list,spelling,meaning\nappointment_states,wahrgenommen,Completed\n")
+    code, output = wardhouse("inspect", raw_dir)
+    assert code == 1
+    assert "spellings.csv line 2: no list 'appointment_states'" in output
+    assert "did you mean" in output
+    words.write_text("liste,wort\na,b\n")
+    code, output = wardhouse("inspect", raw_dir)
+    assert code == 1
+    assert "spellings.csv has no header line list,spelling,meaning" in output
+
+
+def test_inspect_shows_a_refused_record_of_each_reason(raw_dir):
+    text = TREATMENTS + "T2,,D1,Scan,1,2,2025-01-02\nT3,P1,D1,Scan,-1,2,2025-01-02\n"
+    (raw_dir / "hospital" / "patients_data_with_doctor.csv").write_text(text)
+    _, output = wardhouse("inspect", raw_dir, "--rows", 0)
+    [nameless] = [line for line in output.splitlines() if line.startswith("missing_patient_id: ")]
+    assert "hospital/patients_data_with_doctor.csv" in nameless
+    assert '"treatment_id":"T2"' in nameless
+    [negative] = [line for line in output.splitlines() if line.startswith("negative_treatment")]
+    assert '"treatment_id":"T3"' in negative

@@ -81,6 +81,7 @@ def test_a_load_whose_records_are_refused_stops_and_says_why(build):
     assert not stopped.success
     told = "clinic.visits: 1,100 of 1,200 records were refused (missing_patient_id 1,100)"
     assert told in stopped.message
+    assert "shows a refused record of each reason" in stopped.message
     with duckdb.connect(str(stopped.database)) as connection:
         found = connection.execute("from duckdb_tables() where table_name = $1", [BASE]).fetchall()
     assert found == []
@@ -156,6 +157,7 @@ def test_the_stop_names_the_line_for_feeds_csv(dbt, tmp_path):
     assert not stopped.success
     line = 'hospital,patients_data_with_doctor,decimal_mark,","'
     assert line in stopped.message
+    assert f"`wardhouse inspect {raw}` shows" in stopped.message
     (raw / "feeds.csv").write_text(f"area,feed,option,value\n{line}\n")
     assert dbt(raw, tmp_path, *BASE_ALONE, *UNTESTED).success
 

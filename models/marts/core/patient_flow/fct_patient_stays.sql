@@ -12,7 +12,9 @@
 
 with events as (
     select
-        *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number
+        *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number,
+        list_contains(repairs, 'admission_time:time_unknown') as is_admission_time_unknown,
+        if(discharged_at is null, null, list_contains(repairs, 'discharge_time:time_unknown')) as is_discharge_time_unknown
     from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
 ),
 
@@ -24,6 +26,7 @@ stays as (
         min(admitted_at) as admitted_at,
         {% for attribute in [
             'department', 'discharged_at', 'age', 'reported_age', 'gender', 'bed_id', 'wait_minutes',
+            'is_admission_time_unknown', 'is_discharge_time_unknown',
         ] %}
         arg_max({{ attribute }}, event_number) as {{ attribute }},
         {% endfor %}
@@ -38,10 +41,7 @@ stays as (
 ),
 
 flagged as (
-    select
-        *,
-        {{ stay_flags() }}
-    from stays
+    select *, {{ stay_flags() }} from stays
 ),
 
 final as (
@@ -51,11 +51,12 @@ final as (
         {{ department_key() }} as department_key,
         hospital_id, department, patient_id, admitted_at, discharged_at,
         admitted_at::date as admission_date, date_trunc('hour', admitted_at) as admission_hour_at,
-        date_trunc('hour', discharged_at) as discharge_hour_at,
+        {{ discharge_hour_at() }} as discharge_hour_at,
         age, reported_age, gender, bed_id, wait_minutes,
         case
             when is_stay_credible and not is_discharge_planned then {{ length_of_stay_hours() }}
         end as length_of_stay_hours,
+        is_admission_time_unknown, coalesce(is_discharge_time_unknown, false) as is_discharge_time_unknown,
         is_stay_too_long, is_admission_credible, is_discharge_before_admission,
         is_discharge_unreadable, is_discharge_planned, is_stay_credible,
         list_contains(repairs, 'age:set_null') as is_age_repaired,

@@ -9,7 +9,7 @@ import gzip
 import io
 import string
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,7 +26,13 @@ from wardhouse.landing.headers import (
     split_header,
 )
 from wardhouse.landing.inspection.values import N_EXAMPLES, FeedValues
-from wardhouse.landing.options import ALIAS_PREFIX, VALUE_PREFIX, closest
+from wardhouse.landing.options import (
+    ALIAS_PREFIX,
+    SPELLING_PREFIX,
+    VALUE_PREFIX,
+    closest,
+    reduced,
+)
 from wardhouse.landing.readers import LandedFile
 
 TEXT_SUFFIXES = (".tsv", ".txt", ".tab", ".dat")
@@ -139,6 +145,29 @@ def column_cures(plan: FeedPlan) -> Iterator[Cure]:
             [near] = undeclared
         if near:
             yield Cure(f"{near!r} may be {column.name}", ALIAS_PREFIX + column.name, near)
+
+
+def new_meanings(options: Mapping[tuple[str, str], dict[str, str]], seeds: Path) -> list[str]:
+    """Say of each meaning of `spellings.csv` that its list does not know what it may stand for.
+
+    A list that nobody can know to the end takes it as a new word; of another list it is refused.
+    """
+    # spellings.csv holds for all feeds alike.
+    own = next(iter(options.values()), {})
+    remarks = []
+    for option, meaning in own.items():
+        if option.startswith(SPELLING_PREFIX):
+            name, spelling = option.removeprefix(SPELLING_PREFIX).split(":", 1)
+            with (seeds / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+                known = {row["spelling"] for row in csv.DictReader(file)}
+            if reduced(meaning) not in known:
+                near = closest(reduced(meaning), known)
+                hint = f", did you mean {near}?" if near else ""
+                remarks.append(
+                    f"spellings.csv: {meaning!r}, the meaning of {spelling}, is no word of "
+                    f"{name}{hint}"
+                )
+    return remarks
 
 
 def stray_files(raw_dir: Path, area: str, plans: Iterable[FeedPlan]) -> dict[str, str]:

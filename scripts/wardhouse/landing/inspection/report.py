@@ -17,11 +17,12 @@ from wardhouse.landing.inspection.cures import (
     encoding_cure,
     form_cures,
     listed,
+    new_meanings,
     stray_files,
     value_cures,
 )
 from wardhouse.landing.inspection.values import ColumnValues, FeedValues, read_values
-from wardhouse.landing.options import VALUE_PREFIX, closest, read_options
+from wardhouse.landing.options import VALUE_PREFIX, closest, read_settings, reference_seeds
 from wardhouse.landing.plan import plan_feed
 from wardhouse.settings import named_directory
 
@@ -109,7 +110,7 @@ def inspect_directory(
     raw_dir = named_directory(raw_dir)
     feeds = declared_feeds(project_dir)
     chosen, problems = choose_areas(raw_dir, areas, (feed.area for feed in feeds))
-    options, bad_options = read_options(raw_dir, feeds)
+    options, bad_settings = read_settings(raw_dir, feeds, project_dir)
     base_models = BaseModels(project_dir, variables)
     reports, plans = [], []
     for feed in feeds:
@@ -121,8 +122,9 @@ def inspect_directory(
     for area in chosen:
         strays |= stray_files(raw_dir, area, [plan for plan in plans if plan.feed.area == area])
     return DirectoryReport(
-        problems + bad_options,
-        shortened([f"{name}: {cure}" for name, cure in strays.items()], "files"),
+        problems + bad_settings,
+        shortened([f"{name}: {cure}" for name, cure in strays.items()], "files")
+        + shortened(new_meanings(options, reference_seeds(project_dir)), "meanings"),
         reports,
     )
 
@@ -145,10 +147,10 @@ def advice(raw_dir: Path, project_dir: Path, area: str, name: str) -> str:
     [feed] = [
         each for each in declared_feeds(project_dir) if (each.area, each.name) == (area, name)
     ]
-    options, _ = read_options(raw_dir, [feed])
+    options, _ = read_settings(raw_dir, [feed], project_dir)
     plan = plan_feed(raw_dir, feed, options.get((area, name), {}))
     report = _report(raw_dir, plan, BaseModels(project_dir), 0)
-    look = f"`wardhouse inspect {raw_dir}` shows more."
+    look = f"`wardhouse inspect {raw_dir}` shows a refused record of each reason."
     if not report.cures:
         return f"No setting is known that would help: {look}"
     lines = f" For {raw_dir / 'feeds.csv'}: {'; '.join(report.lines)}." if report.lines else ""
@@ -189,6 +191,7 @@ def proven_settings(raw_dir: Path, request: Mapping[str, Any]) -> str:
             "values flagged:",
             *header,
             *lines,
+            f"`wardhouse inspect {raw_dir}` shows the values as they would be read with them.",
         ]
     )
 
@@ -299,6 +302,12 @@ def _remarks(values: FeedValues) -> list[str]:
             n_unreadable = column.n_filled - column.n_readable
             word = "not known" if column.kind == "word" else "not readable"
             remarks.append(f"{name}: {n_unreadable:,} {word}, such as {listed(column.unreadable)}")
+    examples = [
+        f"{reason}: {file} {record}"
+        for reason in values.rejections
+        for file, record in [values.refused[reason]]
+    ]
+    remarks += shortened(examples, "reasons")
     if values.repairs:
         flags = ", ".join(f"{repair} {n:,}" for repair, n in values.repairs.items())
         remarks.append(f"flagged in accepted records: {flags}")

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import duckdb
 
-from wardhouse.landing.headers import FeedPlan
+from wardhouse.landing.headers import FeedPlan, lacking_columns
 from wardhouse.landing.inspection.base_models import RECORDS, BaseModels, Rules
 from wardhouse.landing.options import OPTION_VALUES
 from wardhouse.landing.readers import REJECTS, identifier
@@ -64,6 +64,7 @@ class FeedValues:
     evidence: list[Evidence] = field(default_factory=list)
     refused_lines: RefusedLines | None = None
     rejections: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict)  # a file and record by reason
     repairs: dict[str, int] = field(default_factory=dict)
 
 
@@ -91,9 +92,10 @@ def read_values(plan: FeedPlan, base_models: BaseModels, n_first: int) -> FeedVa
     others = list(_other_settings(plan, base_models, rules, names))
     with duckdb.connect() as connection:
         connection.execute(f"create temporary view {RECORDS} as {plan.select}")
+        _note_lacking_columns(connection, plan)
         values = _read_columns(connection, rules, names, others)
         values.refused_lines = _refused_lines(connection, plan)
-        values.rejections, values.repairs = _outcomes(connection, rules.model)
+        values.rejections, values.refused, values.repairs = _outcomes(connection, rules.model)
         listed = ", ".join(
             f"case when not ({rules.blank[name]}) then {identifier(name)} end" for name in names
         )
@@ -105,23 +107,38 @@ def read_values(plan: FeedPlan, base_models: BaseModels, n_first: int) -> FeedVa
     return values
 
 
+def _note_lacking_columns(connection: duckdb.DuckDBPyConnection, plan: FeedPlan) -> None:
+    """Make the table of landing that base models ask."""
+    connection.execute("create schema landing")
+    connection.execute(
+        "create table landing.lacking_columns "
+        "(area varchar, feed varchar, source_file varchar, column_name varchar)"
+    )
+    rows = [(plan.feed.area, plan.feed.name, *pair) for pair in lacking_columns(plan)]
+    if rows:
+        connection.executemany("insert into landing.lacking_columns values (?, ?, ?, ?)", rows)
+
+
 def _outcomes(
     connection: duckdb.DuckDBPyConnection, model: str
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Count records by the reason of their rejection, and accepted ones by their repairs.
+) -> tuple[dict[str, int], dict[str, tuple[str, str]], dict[str, int]]:
+    """Count records by the reason of their rejection, with one of each, and others by repairs.
 
     A line with a bad value in a column that no query asks for is no reject to DuckDB: counting
     `rejected_record` asks for every column.
     """
     groups = connection.execute(
-        f"select rejection_reason, repairs, count(*), count(rejected_record) from ({model}) "
-        "group by all"
+        "select rejection_reason, repairs, count(*), "
+        "min((source_file, rejected_record)) filter (rejection_reason is not null) "
+        f"from ({model}) group by all order by all"
     ).fetchall()
-    rejections, repairs = Counter(), Counter()
-    for reason, flags, n_records, _ in groups:
+    rejections, refused, repairs = Counter(), {}, Counter()
+    for reason, flags, n_records, first in groups:
         for label in [reason] if reason else flags:
             (rejections if reason else repairs)[label] += n_records
-    return dict(rejections.most_common()), dict(repairs.most_common())
+        if reason:
+            refused.setdefault(reason, tuple(first))
+    return dict(rejections.most_common()), refused, dict(repairs.most_common())
 
 
 def _other_settings(
