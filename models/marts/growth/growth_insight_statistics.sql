@@ -10,8 +10,8 @@ with providers as (
 
 encounters as (
     select
-        names.provider_name,
-        encounters.service_line,
+        nullif(names.provider_name, 'Unknown') as provider_name,
+        nullif(encounters.service_line, 'Unknown') as service_line,
         encounters.satisfaction_score
     from {{ ref('fct_encounters') }} as encounters
     -- provider_key is unique on the right.
@@ -29,7 +29,7 @@ months as (
 
 claims as (
     select
-        names.provider_name,
+        nullif(names.provider_name, 'Unknown') as provider_name,
         claims.is_denied::integer as is_denied
     from {{ ref('fct_claims') }} as claims
     -- provider_key is unique on the right.

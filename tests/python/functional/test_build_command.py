@@ -137,7 +137,7 @@ def test_alerts_of_an_area_built_alone_can_be_read(built, settings):
 
 @pytest.mark.system
 def test_build_says_the_headline_of_the_area_built(built):
-    areas = {"hospital", "patient_flow", "telehealth"}
+    areas = {"growth", "hospital", "patient_flow", "telehealth"}
     said = [line for line in built.lines if line.partition(" ")[0] in areas]
     assert [line.split()[0] for line in said] == ["hospital"]
     assert "530,746.87" in said[0]
@@ -199,7 +199,7 @@ def test_log_format_reaches_dbt_and_unit_tests_wait_to_be_asked(broken, build):
         ([], {"WARDHOUSE_MEMORY": "lots"}, "WARDHOUSE_MEMORY is 'lots': give a size, such as 2GB"),
         ([], {"WARDHOUSE_DB": "/nowhere/w.duckdb"}, "the folder of WARDHOUSE_DB, /nowhere, does"),
         ([], {"WARDHOUSE_RAW_DIR": "/nowhere"}, "WARDHOUSE_RAW_DIR is /nowhere, which is no"),
-        ([], {"WARDHOUSE_AREAS": "typo"}, "WARDHOUSE_AREAS names typo: choose from hospital,"),
+        ([], {"WARDHOUSE_AREAS": "typo"}, "WARDHOUSE_AREAS names typo: choose from growth, hospital,"),
         (["--target", "nowhere"], {}, "valid target names for this profile are: - dev"),
         (["--target=prod"], {"WARDHOUSE_DB": "a.duckdb"}, "set WARDHOUSE_RAW_DIR, WARDHOUSE_EXPO"),
         (["--no-such-option"], {}, "No such option '--no-such-option': `dbt build --help`"),

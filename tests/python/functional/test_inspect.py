@@ -533,7 +533,7 @@ def test_inspect_says_which_feeds_are_optional_and_not_there(raw_dir, tmp_path, 
         "      - {name: visitors, columns: [{name: a}], config: {meta: {optional: true}}}\n"
     )
     (sources.parent / "base_hospital__visitors.sql").write_text(
-        "select {{ parse_text('a') }} as a, []::varchar[] as repairs, "
+        "select source_file, {{ parse_text('a') }} as a, []::varchar[] as repairs, "
         "null::varchar as rejection_reason, null::varchar as rejected_record "
         "from {{ landed('hospital', 'visitors') }}"
     )

@@ -29,6 +29,10 @@ NAMES = {
     "appointment_type_duration": ["Consultation", "Follow-up", "Therapy"],
     "age_group_no_show": ["65+", "Under 18", "18-34"],
     "insurance_no_show": ["Insured", "Uninsured"],
+    "provider_denials": ["Dr. Fairview", "Dr. Hawthorn", "Dr. Summerby"],
+    "provider_satisfaction": ["Dr. Fairview", "Dr. Hawthorn", "Dr. Summerby"],
+    "referral_volume": ["Dr. Fairview", "Dr. Hawthorn", "Dr. Summerby"],
+    "service_line_satisfaction": ["Cardiology", "Oncology", "Urology"],
 }
 DEPARTMENTS = [f"{name} of hospital 5" for name in ("ICU", "Maternity", "Surgery")]
 # Of each group the number of observations, and the sum of y.
