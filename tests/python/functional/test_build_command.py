@@ -199,7 +199,11 @@ def test_log_format_reaches_dbt_and_unit_tests_wait_to_be_asked(broken, build):
         ([], {"WARDHOUSE_MEMORY": "lots"}, "WARDHOUSE_MEMORY is 'lots': give a size, such as 2GB"),
         ([], {"WARDHOUSE_DB": "/nowhere/w.duckdb"}, "the folder of WARDHOUSE_DB, /nowhere, does"),
         ([], {"WARDHOUSE_RAW_DIR": "/nowhere"}, "WARDHOUSE_RAW_DIR is /nowhere, which is no"),
-        ([], {"WARDHOUSE_AREAS": "typo"}, "WARDHOUSE_AREAS names typo: choose from growth, hospital,"),
+        (
+            [],
+            {"WARDHOUSE_AREAS": "typo"},
+            "WARDHOUSE_AREAS names typo: choose from growth,",
+        ),
         (["--target", "nowhere"], {}, "valid target names for this profile are: - dev"),
         (["--target=prod"], {"WARDHOUSE_DB": "a.duckdb"}, "set WARDHOUSE_RAW_DIR, WARDHOUSE_EXPO"),
         (["--no-such-option"], {}, "No such option '--no-such-option': `dbt build --help`"),

@@ -47,7 +47,12 @@ def build(dbt, built_elsewhere, tmp_path_factory):
         raw_dir = write(place, "a", events)
         run = dbt
         if "insights" in models:
-            arguments = (*NO_TESTS, "--select", "+telehealth_insight_statistics", "+growth_insight_statistics")
+            arguments = (
+                *NO_TESTS,
+                "--select",
+                "+telehealth_insight_statistics",
+                "+growth_insight_statistics",
+            )
             start = built_elsewhere("elsewhere_told", dbt, raw_dir, *arguments)
             run = partial(dbt, start=start)
         arguments = ("--vars", json.dumps(variables)) if variables else ()
