@@ -540,6 +540,7 @@ def test_header_alone_is_a_feed_without_rows(dbt, raw_dir, tmp_path, feed):
     assert outcome.query(STAGED[feed]) == []
 
 
+@pytest.mark.system
 def test_same_bad_line_in_several_files_is_refused_once_for_each(dbt, raw_dir, tmp_path):
     """Files of two headers and of two scans, whose bad lines are at the same place."""
     file_of(raw_dir, DOCTORS).unlink()
@@ -759,6 +760,7 @@ ROUNDS = list(
 )
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("names", ROUNDS, ids=lambda names: ", ".join(filter(None, names)))
 def test_same_records_in_another_form_give_the_same_rows(dbt, raw_dir, tmp_path, names):
     forms = [FORMS[name] for name in names if name]
@@ -812,6 +814,7 @@ def test_hostile_names_and_values_are_only_text(dbt, raw_dir, tmp_path, suffix):
     assert sorted(rows) == sorted((f"hospital/{DOCTORS}{suffix}", text) for text in HOSTILE)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("suffix", [".csv", ".ndjson"])
 def test_hostile_text_in_refused_records_is_kept_as_it_is(dbt, raw_dir, tmp_path, suffix):
     file_of(raw_dir, DOCTORS).unlink()
@@ -825,6 +828,7 @@ def test_hostile_text_in_refused_records_is_kept_as_it_is(dbt, raw_dir, tmp_path
     assert sorted(text for (text,) in rows) == sorted(lines)
 
 
+@pytest.mark.system
 def test_undeclared_and_repeated_columns_are_reported_as_drift(dbt, raw_dir, tmp_path):
     write(
         raw_dir, DOCTORS, ".csv", "doctor_id,doctor_name,specialty,fax,doctor_id,\nD0,a,b,1,D9,\n"
@@ -842,6 +846,7 @@ def test_undeclared_and_repeated_columns_are_reported_as_drift(dbt, raw_dir, tmp
     ]
 
 
+@pytest.mark.system
 def test_key_that_only_late_records_have_is_still_read(dbt, raw_dir, tmp_path):
     """Above a size only the first records are looked at for their keys."""
     records = [

@@ -132,6 +132,7 @@ def test_a_changed_file_gives_what_a_clean_build_gives(clinic):
     assert outcome.query(cost) == [("12.50",)]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("n_removed", [1, 7])
 def test_removed_files_give_what_a_clean_build_gives(clinic, n_removed):
     """Few, which are taken out, and so many that all is read again."""
@@ -154,6 +155,7 @@ def test_an_added_file_gives_what_a_clean_build_gives(clinic):
     assert found == tuple(a + b for a, b in zip(PRISTINE, (2, 1, 0, 1), strict=True))
 
 
+@pytest.mark.system
 def test_a_file_that_became_empty_gives_what_a_clean_build_gives(clinic):
     (clinic.visits / "part-01.csv").write_bytes(b"")
     write(clinic.visits / "part-03.csv")
@@ -161,6 +163,7 @@ def test_a_file_that_became_empty_gives_what_a_clean_build_gives(clinic):
     assert found == tuple(count // N_PARTS * (N_PARTS - 2) for count in PRISTINE)
 
 
+@pytest.mark.system
 def test_a_duplicate_takes_the_place_of_the_first_whose_file_disappears(clinic):
     line = "V9001,P1,Ward 1,12.5,"
     first = write(clinic.visits / "a.csv", line)
@@ -218,6 +221,7 @@ def test_the_newest_record_counts_until_its_file_is_gone(builders, built, tmp_pa
     assert contents(clinic.build().database) == before
 
 
+@pytest.mark.system
 def test_a_file_given_twice_changes_nothing_but_the_number_of_duplicates(clinic):
     shutil.copy(clinic.visits / "part-02.csv", clinic.visits / "part-99.csv")
     before = contents(clinic.database)
@@ -233,6 +237,7 @@ def test_a_file_given_twice_changes_nothing_but_the_number_of_duplicates(clinic)
     assert counts(outcome) == tuple(a + b for a, b in zip(PRISTINE, added, strict=True))
 
 
+@pytest.mark.system
 def test_the_order_of_raw_rows_does_not_matter(clinic):
     chance = random.Random(7)
     before = contents(clinic.database)
@@ -261,6 +266,7 @@ def test_two_raw_directories_never_mix(clinic):
     assert contents(clinic.database) == before
 
 
+@pytest.mark.system
 def test_a_full_refresh_in_place_gives_what_a_clean_build_gives(clinic):
     (clinic.visits / "part-01.csv").unlink()
     write(clinic.visits / "z.csv", "V9001,P1", "V100,P1,Ward 1,1,")
@@ -270,6 +276,7 @@ def test_a_full_refresh_in_place_gives_what_a_clean_build_gives(clinic):
     assert counts(outcome)[3] == PRISTINE[3]
 
 
+@pytest.mark.system
 def test_fewer_areas_than_before_are_refused(clinic):
     results = clinic.raw / "laboratory" / "results.csv"
     results.parent.mkdir()
@@ -324,6 +331,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text_in_csv_alone(clin
     assert rows >= {("'@x", "1", "-5.00"), ("a=b", "1", "-5.00")}
 
 
+@pytest.mark.system
 def test_a_build_that_failed_on_its_exports_is_made_good_by_the_next(clinic):
     (clinic.visits / "part-01.csv").unlink()
     write(clinic.visits / "part-000.csv", "V9001,P1,Ward 1,12.5,")
@@ -338,6 +346,7 @@ def test_a_build_that_failed_on_its_exports_is_made_good_by_the_next(clinic):
     assert sorted(path.relative_to(exports).as_posix() for path in files) == EXPORTS
 
 
+@pytest.mark.system
 def test_a_model_that_failed_while_landing_takes_nothing_for_landed(clinic):
     with duckdb.connect(str(clinic.database)) as connection:
         connection.execute(f"alter table staging.{BASE} add column unexpected varchar")

@@ -150,6 +150,7 @@ def test_words_for_nothing_are_null_in_every_column(build):
     assert set(types) == {("Scan",), (None,)}
 
 
+@pytest.mark.system
 def test_words_for_nothing_and_repeated_headers_are_no_patients(build):
     outcome = build("null_words_dates_and_repeated_header")
     assert "18 of 28 records were refused (missing_patient_id 10" in outcome.message
@@ -247,6 +248,7 @@ def test_a_scale_that_is_named_has_answers_beyond_it_refused(hospital):
     assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 9}
 
 
+@pytest.mark.system
 def test_values_that_contradict_each_other_prove_nothing_and_are_flagged(hospital):
     lines = [
         "T1,P1,D1,Scan,1,2,25/12/2025",

@@ -156,6 +156,7 @@ def of_data(database: Path) -> dict:
     return {t: rows for t, rows in contents(database).items() if not t.startswith("snapshots.")}
 
 
+@pytest.mark.system
 def test_a_run_that_reads_a_part_leaves_no_trace_in_a_new_warehouse(clinic):
     notes = "landed_files", "surveys", "warehouse_state", "builds", "exports"
     for arguments in (PARTS[0], PARTS[2]):
@@ -276,6 +277,7 @@ def test_a_new_spelling_is_applied_once_its_table_is_loaded(clinic):
     assert clinic.departments() == [("A", 2), ("ward a", 2)]
 
 
+@pytest.mark.system
 def test_reset_deletes_the_warehouse_its_history_and_exports_and_takes_another_directory(
     clinic, monkeypatch
 ):

@@ -51,6 +51,7 @@ def build(clinic, tmp_path):
     return build
 
 
+@pytest.mark.system
 def test_fewer_than_twenty_records_or_values_give_no_verdict(build):
     assert build(*[BAD] * 19).success
     assert build(*[BAD] * 19, *[BLANK] * 30).success
@@ -69,6 +70,7 @@ def test_a_load_whose_values_cannot_be_read_stops_and_replaces_nothing(build):
     assert build(*[BAD] * 15, *[GOOD] * 15).success
 
 
+@pytest.mark.system
 def test_blanks_are_no_values_that_could_not_be_read(build):
     assert build(*[BLANK] * 30).success
     assert build(*[""] * 30, *[GOOD] * 30).success
@@ -104,6 +106,7 @@ def test_an_increment_is_held_to_the_share_of_all_that_the_feed_holds(clinic, tm
     assert clinic(tmp_path / "raw", tmp_path).success
 
 
+@pytest.mark.system
 def test_what_a_variable_names_is_built_all_the_same(build):
     outcome = build(*[BAD] * 30, accept=[FEED])
     assert outcome.query(f"select distinct repairs from staging.{BASE}") == [
@@ -115,6 +118,7 @@ def test_what_a_variable_names_is_built_all_the_same(build):
     assert "'clinic.visit', which is no feed" in mistyped.message
 
 
+@pytest.mark.system
 def test_a_row_of_the_seed_for_one_column_holds_before_the_one_for_all(project, tmp_path):
     place = tmp_path / "project"
     shutil.copytree(project, place, symlinks=True)
@@ -173,6 +177,7 @@ def streamed(dbt, tmp_path_factory) -> Outcome:
     return outcome
 
 
+@pytest.mark.system
 def test_a_stream_goes_on_and_raises_an_alert(streamed):
     assert streamed.query(
         "select severity, message from quality.alerts where alert_type = 'unreadable_values'"

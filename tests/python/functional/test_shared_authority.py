@@ -36,6 +36,7 @@ def shared(dbt, tmp_path_factory):
     return outcome
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("mart", MARTS)
 def test_an_area_ranks_its_own_members(shared, mart):
     column, members, key = MARTS[mart]

@@ -11,16 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 pytestmark = pytest.mark.long
 
-MARTS = ("build", "--exclude-resource-types", "unit_test", "--select")
-GROWTH = "+path:models/marts/growth"
 CENT = Decimal("0.01")
-# Feeds of each set, with the name of the file that holds it.
-FULL = {
-    "sg2_patient_flow": "sg2_patient_flow_full",
-    "salesforce_crm": "salesforce_crm_full",
-    "ehr_claims": "ehr_data_full",
-}
-INFORMATICS = {name: name for name in ("sg2_patient_flow", "salesforce_crm", "inventory_usage")}
 
 
 def cents(amounts: pd.Series) -> pd.Series:
@@ -34,48 +25,26 @@ def raw(folder: str, file: str) -> pd.DataFrame:
     return pd.read_csv(shared_data(folder) / f"{file}.csv", dtype=texts)
 
 
-def built(dbt, built_once, folder: str, feeds: dict[str, str]):
-    """Build growth's answers on the files of a folder, each under the name of its feed."""
-    files = shared_data(folder)
-
-    def build(place):
-        area = place / "raw" / "growth"
-        area.mkdir(parents=True)
-        for feed, file in feeds.items():
-            (area / f"{feed}.csv").symlink_to(files / f"{file}.csv")
-        return dbt(place / "raw", place, *MARTS, GROWTH, areas="growth")
-
-    return built_once(folder, build)
+@pytest.fixture(scope="module")
+def metrics(growth_real):
+    return growth_real.frame("select * from growth.provider_metrics").set_index("provider_name")
 
 
 @pytest.fixture(scope="module")
-def full(dbt, built_once):
-    return built(dbt, built_once, "growth", FULL)
-
-
-@pytest.fixture(scope="module")
-def informatics(dbt, built_once):
-    return built(dbt, built_once, "growth_informatics", INFORMATICS)
-
-
-@pytest.fixture(scope="module")
-def metrics(full):
-    return full.frame("select * from growth.provider_metrics").set_index("provider_name")
-
-
-@pytest.fixture(scope="module")
-def metrics_with_supplies(informatics):
-    return informatics.frame("select * from growth.provider_metrics").set_index("provider_name")
+def metrics_with_supplies(growth_informatics):
+    return growth_informatics.frame("select * from growth.provider_metrics").set_index(
+        "provider_name"
+    )
 
 
 @pytest.fixture(scope="module")
 def crm():
-    return raw("growth", FULL["salesforce_crm"]).set_index("provider_name")
+    return raw("growth", "salesforce_crm_full").set_index("provider_name")
 
 
 @pytest.fixture(scope="module")
 def claims():
-    claims = raw("growth", FULL["ehr_claims"])
+    claims = raw("growth", "ehr_data_full")
     claims["amount"], claims["paid"] = cents(claims["claim_amount"]), cents(claims["claim_paid"])
     counts = (claims["claim_status"] == "Paid") & (claims["paid"] <= claims["amount"])
     return claims.assign(counted=claims["paid"].where(counts, Decimal(0)))
@@ -200,8 +169,8 @@ def test_claims_are_recomputed(metrics, claims):
     assert_figures(metrics, expected)
 
 
-def test_payments_that_do_not_count_would_make_the_collection_look_better(full, claims):
-    [(claimed, paid, reported)] = full.query(
+def test_payments_that_do_not_count_would_make_the_collection_look_better(growth_real, claims):
+    [(claimed, paid, reported)] = growth_real.query(
         "select sum(claim_amount), sum(paid_amount), sum(reported_paid_amount) from core.fct_claims"
     )
     assert claimed == claims["amount"].sum() == Decimal("69572259.70")
@@ -210,23 +179,23 @@ def test_payments_that_do_not_count_would_make_the_collection_look_better(full, 
     assert round(reported / claimed, 2) == Decimal("0.80")
 
 
-def test_encounters_are_recomputed(full, metrics):
-    encounters = raw("growth", FULL["sg2_patient_flow"])
+def test_encounters_are_recomputed(growth_real, metrics):
+    encounters = raw("growth", "sg2_patient_flow_full")
     assert_figures(metrics, encounter_figures(encounters, "referral_provider"))
-    lines = full.frame("select * from growth.service_line_summary").set_index("service_line")
+    lines = growth_real.frame("select * from growth.service_line_summary").set_index("service_line")
     assert_figures(lines, encounter_figures(encounters, "service_line"))
 
 
-def test_without_inventory_nothing_is_said_of_it_and_nothing_exported(full, metrics):
+def test_without_inventory_nothing_is_said_of_it_and_nothing_exported(growth_real, metrics):
     about_supplies = ["daily_usage", "quantity_on_hand", "supplies_per_patient", "n_supply_items"]
     assert metrics[about_supplies].isna().all(axis=None)
-    written = sorted(path.name for path in (full.exports / "growth").iterdir())
+    written = sorted(path.name for path in (growth_real.exports / "growth").iterdir())
     assert written == ["provider_summary.csv", "provider_summary.parquet"]
 
 
-def test_the_summary_and_its_export_are_the_metrics_with_a_prediction(full, metrics):
-    summary = full.frame("select * from growth.provider_growth_summary")
-    exported = pd.read_csv(full.exports / "growth" / "provider_summary.csv")
+def test_the_summary_and_its_export_are_the_metrics_with_a_prediction(growth_real, metrics):
+    summary = growth_real.frame("select * from growth.provider_growth_summary")
+    exported = pd.read_csv(growth_real.exports / "growth" / "provider_summary.csv")
     assert list(exported.columns) == list(summary.columns)
     assert set(exported["provider_name"]) == set(metrics.index)
     assert (exported["predicted_opportunity_value"] >= 0).all()
@@ -236,8 +205,8 @@ def test_the_summary_and_its_export_are_the_metrics_with_a_prediction(full, metr
 
 
 @pytest.mark.parametrize("amount", ["opportunity_value", "deals_value", "marketing_cost"])
-def test_parts_of_service_lines_add_up_to_the_provider(full, crm, amount):
-    parts = full.frame(
+def test_parts_of_service_lines_add_up_to_the_provider(growth_real, crm, amount):
+    parts = growth_real.frame(
         f"select provider_name, {amount}, total_patients, is_allocated "
         "from growth.provider_service_line"
     )
@@ -249,8 +218,8 @@ def test_parts_of_service_lines_add_up_to_the_provider(full, crm, amount):
     assert ((parts[amount] - exact).abs() < 0.0101).all()
 
 
-def test_the_funnel_shows_what_is_hoped_weighted_and_realised(full, crm):
-    funnel = full.frame("select * from growth.pipeline_funnel").set_index("pipeline_stage")
+def test_the_funnel_shows_what_is_hoped_weighted_and_realised(growth_real, crm):
+    funnel = growth_real.frame("select * from growth.pipeline_funnel").set_index("pipeline_stage")
     groups = crm.groupby("pipeline_stage")
     probability = funnel["win_probability"].loc[list(groups.groups)]
     expected = pd.DataFrame(
@@ -265,9 +234,9 @@ def test_the_funnel_shows_what_is_hoped_weighted_and_realised(full, crm):
     assert dict(funnel["realised_value"].dropna()) == {"Closed Won": 475668}
 
 
-def test_service_lines_are_compared_by_halves_of_their_year(full):
-    lines = full.frame("select * from growth.service_line_summary").set_index("service_line")
-    encounters = raw("growth", FULL["sg2_patient_flow"])
+def test_service_lines_are_compared_by_halves_of_their_year(growth_real):
+    lines = growth_real.frame("select * from growth.service_line_summary").set_index("service_line")
+    encounters = raw("growth", "sg2_patient_flow_full")
     admitted = pd.to_datetime(encounters["admission_date"])
     half = ((admitted.max() - admitted.min()).days + 1) // 2
     age = (admitted.max() - admitted).dt.days
@@ -341,8 +310,10 @@ def test_without_claims_and_deals_nothing_is_said_of_them(metrics_with_supplies)
     assert metrics_with_supplies[unknown].isna().all(axis=None)
 
 
-def test_service_lines_and_payers_are_those_known(informatics):
-    lines = informatics.query("select service_line, n_encounters from growth.service_line_summary")
+def test_service_lines_and_payers_are_those_known(growth_informatics):
+    lines = growth_informatics.query(
+        "select service_line, n_encounters from growth.service_line_summary"
+    )
     assert dict(lines) == {
         "Surgical Oncology": 167,
         "Medical Oncology": 151,
@@ -351,7 +322,7 @@ def test_service_lines_and_payers_are_those_known(informatics):
         "Urology": 157,
         "Breast Center": 182,
     }
-    payers = informatics.frame("select * from growth.payer_mix").set_index("payer")
+    payers = growth_informatics.frame("select * from growth.payer_mix").set_index("payer")
     assert dict(payers["n_encounters"]) == {
         "Medicare": 251,
         "Medicaid": 241,
@@ -367,9 +338,9 @@ def test_service_lines_and_payers_are_those_known(informatics):
     assert_figures(payers, expected.assign(encounter_share_low=low, encounter_share_high=high))
 
 
-def test_one_item_is_to_be_ordered(informatics):
+def test_one_item_is_to_be_ordered(growth_informatics):
     stock = raw("growth_informatics", "inventory_usage").set_index(["provider_name", "item_name"])
-    told = informatics.frame("select * from growth.supply_position")
+    told = growth_informatics.frame("select * from growth.supply_position")
     told = told.set_index(["provider_name", "item_name"])
     expected = stock[["quantity_on_hand", "daily_usage", "reorder_point"]]
     cover = stock["quantity_on_hand"] / stock["daily_usage"]
@@ -378,15 +349,15 @@ def test_one_item_is_to_be_ordered(informatics):
     assert to_order[["quantity_on_hand", "reorder_point", "days_of_cover"]].T.to_dict("list") == {
         ("Dr. Jones", "Chemo Drug A"): [16, 16, 2.0]
     }
-    n_to_order = informatics.query(
+    n_to_order = growth_informatics.query(
         "select provider_name, n_items_to_reorder from growth.provider_metrics "
         "where n_items_to_reorder > 0"
     )
     assert n_to_order == [("Dr. Jones", 1)]
 
 
-def test_no_prediction_is_negative_and_supplies_are_exported(informatics):
-    folder = informatics.exports / "growth"
+def test_no_prediction_is_negative_and_supplies_are_exported(growth_informatics):
+    folder = growth_informatics.exports / "growth"
     names = ["provider_merged_summary_informatics", "provider_summary"]
     written = sorted(path.name for path in folder.iterdir())
     assert written == [f"{name}.{kind}" for name in names for kind in ("csv", "parquet")]

@@ -427,6 +427,7 @@ def test_on_random_events_no_insight_fires(dbt, built_elsewhere, tmp_path, n_see
     assert fired <= 2 * n_seeds / 6
 
 
+@pytest.mark.system
 def test_what_is_planted_is_found(dbt, tmp_path):
     outcome = build(dbt, tmp_path, a=invented(7, True))
     found = {row[0]: row for row in outcome.query(VERDICTS)}

@@ -285,6 +285,7 @@ def test_planted_overlaps_are_there():
     assert len(events) > n_stays
 
 
+@pytest.mark.system
 def test_on_uniform_input_departments_and_hours_do_not_differ(uniform_month):
     _, stays = uniform_month
     stays = complete(stays, 42)

@@ -388,6 +388,7 @@ def test_patient_journeys_equal_an_independent_recomputation(real, raw):
             assert journey.longest_gap_days == gaps.max()
 
 
+@pytest.mark.system
 def test_json_documents_load_with_nan_as_null_and_no_row_lost(documents):
     [row] = documents.query(
         "select n_files, n_raw, n_accepted, n_rejected, n_duplicates, n_repaired "
