@@ -410,7 +410,7 @@ INSIGHTS = {
 def test_on_random_events_no_insight_fires(dbt, built_elsewhere, tmp_path, n_seeds, most):
     """Of 20 or 60 tests at 5 % more than 5 or 9 have probability 0.1 % or less."""
     low, n_tests, fired = 0, 0, 0
-    theirs = (*NO_TESTS, "+telehealth_insight_statistics")
+    theirs = (*NO_TESTS, "+telehealth_insight_statistics", "+growth_insight_statistics")
     raw_dir = write(tmp_path, a=[event()])
     dbt = partial(dbt, start=built_elsewhere("elsewhere_judged", dbt, raw_dir, *theirs))
     ours = ("+patient_flow_insight_statistics", "insight_statistics", "insight_tests", "insights")
