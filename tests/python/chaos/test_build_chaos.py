@@ -158,6 +158,7 @@ def test_an_area_survives_a_full_disk(dbt, clean, tmp_path, area):
 MAIN_FEEDS = {
     "hospital": "patients_data_with_doctor",
     "patient_flow": "patient_events",
+    "telehealth": "appointment_logs",
 }
 HOSTILE = "'); drop schema core cascade; -- {{ 1 / 0 }} =cmd|'/c calc'!A0"
 
