@@ -370,6 +370,18 @@ def test_compacted_files_that_are_damaged_or_overlap_are_said(landing, folder):
         logical_files(batch_files(folder))
 
 
+def test_a_compacted_file_that_lost_records_takes_the_place_of_none(landing, folder):
+    land_many(landing, 10, 3)
+    compact(folder, Policy(0, 600))
+    [path] = folder.glob("*-compacted.parquet")
+    held = sorted(folder.glob("*.parquet"))
+    listed = {"wardhouse": pq.read_metadata(path).metadata[b"wardhouse"]}
+    pq.write_table(pq.read_table(path).slice(1).replace_schema_metadata(listed), path)
+    with pytest.raises(StreamError, match="lists 30 records and does not hold them"):
+        compact(folder, Policy(0, 0))
+    assert sorted(folder.glob("*.parquet")) == held
+
+
 def test_last_line_of_ndjson_is_found_behind_long_ones(folder):
     landing = StreamFolder(folder, "ndjson")
     landing.prepare()
