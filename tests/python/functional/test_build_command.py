@@ -112,7 +112,8 @@ def broken(built, settings) -> str:
     with duckdb.connect(settings["WARDHOUSE_DB"]) as connection:
         connection.execute(
             "insert into reference.source_systems "
-            "from (from reference.source_systems order by all limit 3)"
+            "from (from reference.source_systems where source_system >= 'hospital' "
+            "order by all limit 3)"
         )
     return KEY_TEST
 
