@@ -12,15 +12,16 @@ days as (
     from encounters
 ),
 
-final as (
+periods as (
     select
         first_date,
         last_date,
         last_date - {{ var('growth_recent_days') - 1 }} as recent_from,
-        last_date - {{ var('growth_recent_days') - 1 + var('growth_earlier_days') }} as earlier_from,
-        last_date - {{ var('growth_recent_days') - 1 + var('growth_earlier_days') }} >= first_date
-            as is_long_enough
+        last_date - {{ var('growth_recent_days') - 1 + var('growth_earlier_days') }} as earlier_from
     from days
 )
 
-select * from final
+select
+    *,
+    earlier_from >= first_date as is_long_enough
+from periods

@@ -18,16 +18,12 @@ with referrers as (
 
 service_lines as (
     select
-        'grow', 'service line', dim_service_line.service_line, null,
-        'encounters in the newest ' || periods.n_days || ' days: ' || periods.n_newest
-        || ', in those before: ' || periods.n_before,
-        periods.n_newest + periods.n_before, {{ change_verdict() }}
-    from {{ ref('service_line_periods') }} as periods
-    inner join {{ ref('dim_service_line') }} as dim_service_line
-        on periods.service_line_key = dim_service_line.service_line_key
-    inner join {{ ref('growth_comparison_tests') }} as tests
-        on periods.service_line_key = tests.subject_key and tests.comparison = 'service line'
-    where {{ change_verdict() }} = 'more'
+        'grow', 'service line', service_line, null,
+        'encounters in the newest ' || n_days_compared || ' days: ' || n_newest
+        || ', in those before: ' || n_before,
+        n_newest + n_before, verdict
+    from {{ ref('service_line_summary') }}
+    where verdict = 'more'
 ),
 
 denials as (
@@ -45,17 +41,15 @@ denials as (
 
 items as (
     select
-        'reorder', 'provider', providers.provider_name, positions.item_name,
-        positions.quantity_on_hand || ' at hand, to be ordered at ' || positions.reorder_point,
+        'reorder', 'provider', provider_name, item_name,
+        quantity_on_hand || ' at hand, to be ordered at ' || reorder_point,
         1::bigint,
         case
-            when positions.days_of_cover is null then 'not in use'
-            else {{ round_half_up('positions.days_of_cover', 1) }} || ' days of cover'
+            when days_of_cover is null then 'not in use'
+            else {{ round_half_up('days_of_cover', 1) }} || ' days of cover'
         end
-    from {{ ref('fct_supply_positions') }} as positions
-    inner join {{ ref('growth_providers') }} as providers
-        on positions.provider_key = providers.provider_key
-    where positions.is_current and positions.is_at_reorder_point
+    from {{ ref('supply_position') }}
+    where is_at_reorder_point
 )
 
 select * from referrers

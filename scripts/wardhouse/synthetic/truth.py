@@ -25,6 +25,25 @@ class FeedTruth:
     n_duplicates: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class SampleSummary:
+    """What was written of a sample.
+
+    Attributes
+    ----------
+    feeds : dict of str to FeedTruth
+    dirt : dict of str to int
+        Records that bear each kind of dirt; of events with the copies.
+    raw_dir, truth_dir : pathlib.Path
+        Where the feeds and the truth about them are.
+    """
+
+    feeds: dict[str, FeedTruth]
+    dirt: dict[str, int]
+    raw_dir: Path
+    truth_dir: Path
+
+
 def write_expected(truth_dir: Path, soiled: dict[str, Soiled]) -> dict[str, FeedTruth]:
     """Write how many records must be accepted, rejected or duplicates, by kind and by feed."""
     counts = ["n_accepted", "n_rejected", "n_duplicates"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from wardhouse.areas.growth.dirt import (
 )
 from wardhouse.synthetic.dirt import soil, with_shares
 from wardhouse.synthetic.seeds import DEFAULT_SEED
-from wardhouse.synthetic.truth import FeedTruth, write_expected, write_rows
+from wardhouse.synthetic.truth import SampleSummary, write_expected, write_rows
 from wardhouse.synthetic.writer import cuts
 
 if TYPE_CHECKING:
@@ -41,25 +40,6 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class GrowthSummary:
-    """What was written.
-
-    Attributes
-    ----------
-    feeds : dict of str to FeedTruth
-    dirt : dict of str to int
-        Rows that bear each kind of dirt.
-    raw_dir, truth_dir : pathlib.Path
-        Where the feeds and the truth about them are.
-    """
-
-    feeds: dict[str, FeedTruth]
-    dirt: dict[str, int]
-    raw_dir: Path
-    truth_dir: Path
-
-
 def generate_growth(
     out_dir: Path,
     encounters: int = 900,
@@ -67,7 +47,7 @@ def generate_growth(
     dirt: GrowthDirt = DEFAULT_DIRT,
     truth_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> GrowthSummary:
+) -> SampleSummary:
     """Write growth's four feeds and the truth about them.
 
     The same arguments give the same bytes. An earlier sample in the same place is overwritten.
@@ -88,7 +68,7 @@ def generate_growth(
 
     Returns
     -------
-    GrowthSummary
+    SampleSummary
 
     Raises
     ------
@@ -130,7 +110,7 @@ def generate_growth(
             path = raw_dir / f"{feed}.csv"
             writer.write(path, query, blocks(feed, columns), head=HEADERS[feed])
     _write_planted(truth_dir, growth)
-    return GrowthSummary(
+    return SampleSummary(
         feeds=write_expected(truth_dir, soiled),
         dirt={kind: n for feed in FEEDS for kind, n in soiled[feed].counts.items()},
         raw_dir=raw_dir,
@@ -299,7 +279,7 @@ def write_sample(
     factor: float,
     shares: Sequence[str],
     progress: Callable[[int, int], None],
-) -> GrowthSummary:
+) -> SampleSummary:
     """Write a sample with so many times the usual dirt, single shares of it set by `kind=share`."""
     dirt = with_shares(GrowthDirt().scaled(factor), shares)
     return generate_growth(out_dir, encounters, seed, dirt, progress=progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wardhouse.areas.hospital.dirt import CODES, DOCTORS, FEEDBACK, FEEDS, KINDS, TREATMENTS, Dirt
 from wardhouse.synthetic.dirt import soil, with_shares
 from wardhouse.synthetic.seeds import DEFAULT_SEED
-from wardhouse.synthetic.truth import TRUTH_ROWS, FeedTruth, write_expected
+from wardhouse.synthetic.truth import TRUTH_ROWS, SampleSummary, write_expected
 from wardhouse.synthetic.writer import cuts
 
 if TYPE_CHECKING:
@@ -28,28 +28,19 @@ TREATMENT_HEADER = (
 )
 
 
-@dataclass(frozen=True)
-class SampleSummary:
-    """What was written.
+@dataclass(frozen=True, kw_only=True)
+class HospitalSummary(SampleSummary):
+    """What was written, and of how large a hospital.
 
     Attributes
     ----------
     n_treatments, n_patients, n_doctors : int
         Size of the hospital before dirt.
-    feeds : dict of str to FeedTruth
-    dirt : dict of str to int
-        Rows that bear each kind of dirt.
-    raw_dir, truth_dir : pathlib.Path
-        Where the feeds and the truth about them are.
     """
 
     n_treatments: int
     n_patients: int
     n_doctors: int
-    feeds: dict[str, FeedTruth]
-    dirt: dict[str, int]
-    raw_dir: Path
-    truth_dir: Path
 
 
 def generate_hospital(
@@ -60,7 +51,7 @@ def generate_hospital(
     files: int = 1,
     progress: Callable[[int, int], None] | None = None,
     truth_dir: Path | None = None,
-) -> SampleSummary:
+) -> HospitalSummary:
     """Write the hospital's three feeds and the truth about them.
 
     The same arguments give the same bytes. An earlier sample in the same place is overwritten.
@@ -83,7 +74,7 @@ def generate_hospital(
 
     Returns
     -------
-    SampleSummary
+    HospitalSummary
 
     Raises
     ------
@@ -117,7 +108,7 @@ def generate_hospital(
         _write_planted(writer, truth_dir, hospital)
         _write_accepted(writer, truth_dir, hospital, soiled[TREATMENTS])
     feeds = write_expected(truth_dir, soiled)
-    return SampleSummary(
+    return HospitalSummary(
         n_treatments=treatments,
         n_patients=len(hospital.is_vip),
         n_doctors=len(hospital.plant),
@@ -286,7 +277,7 @@ def write_sample(
     shares: Sequence[str],
     progress: Callable[[int, int], None],
     files: int = 1,
-) -> SampleSummary:
+) -> HospitalSummary:
     """Write a sample with so many times the usual dirt, single shares of it set by `kind=share`."""
     dirt = with_shares(Dirt().scaled(factor), shares)
     return generate_hospital(out_dir, treatments, seed, dirt, files, progress)

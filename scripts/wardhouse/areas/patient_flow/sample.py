@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from wardhouse.areas.patient_flow.population import BOTTLENECK, BOTTLENECK_HOURS
 from wardhouse.synthetic.dirt import with_shares
 from wardhouse.synthetic.seeds import DEFAULT_SEED
 from wardhouse.synthetic.timeline import DAY, SECOND, Told
-from wardhouse.synthetic.truth import FeedTruth, write_expected, write_rows
+from wardhouse.synthetic.truth import SampleSummary, write_expected, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,25 +24,6 @@ HOSPITALS = 3
 DEFAULT_EVENTS = 2200
 
 
-@dataclass(frozen=True)
-class PatientFlowSummary:
-    """What was written.
-
-    Attributes
-    ----------
-    feeds : dict of str to FeedTruth
-    dirt : dict of str to int
-        Messages that bear each kind of dirt, with the copies.
-    raw_dir, truth_dir : pathlib.Path
-        Where the feed and the truth about it are.
-    """
-
-    feeds: dict[str, FeedTruth]
-    dirt: dict[str, int]
-    raw_dir: Path
-    truth_dir: Path
-
-
 def generate_patient_flow(
     out_dir: Path,
     events: int = DEFAULT_EVENTS,
@@ -51,7 +31,7 @@ def generate_patient_flow(
     dirt: PatientFlowDirt = DEFAULT_DIRT,
     truth_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> PatientFlowSummary:
+) -> SampleSummary:
     """Write three weeks of three hospitals, a file a day, and the truth about them.
 
     The same arguments give the same bytes. An earlier sample in the same place is overwritten.
@@ -72,7 +52,7 @@ def generate_patient_flow(
 
     Returns
     -------
-    PatientFlowSummary
+    SampleSummary
 
     Raises
     ------
@@ -121,7 +101,7 @@ def generate_patient_flow(
         ("department_where_patients_wait_too_long", NAMES[SLOW]),
     ]
     write_rows(truth_dir / "planted.csv", ["plant", "what"], planted)
-    return PatientFlowSummary(
+    return SampleSummary(
         feeds=write_expected(truth_dir, {FEED: told}),
         dirt={kind: sum(n) for kind, n in told.outcomes().items() if kind != "clean"},
         raw_dir=raw_dir,
@@ -136,7 +116,7 @@ def write_sample(
     factor: float,
     shares: Sequence[str],
     progress: Callable[[int, int], None],
-) -> PatientFlowSummary:
+) -> SampleSummary:
     """Write a sample with so many times the usual dirt, single shares of it set by `kind=share`."""
     dirt = with_shares(PatientFlowDirt().scaled(factor), shares)
     return generate_patient_flow(out_dir, events, seed, dirt, progress=progress)

@@ -34,7 +34,7 @@ from wardhouse.areas.telehealth.events import (
 from wardhouse.areas.telehealth.lines import EVENT_MESSAGES
 from wardhouse.synthetic.dirt import soil, with_shares
 from wardhouse.synthetic.seeds import DEFAULT_SEED
-from wardhouse.synthetic.truth import TRUTH_ROWS, FeedTruth, write_expected, write_rows
+from wardhouse.synthetic.truth import TRUTH_ROWS, SampleSummary, write_expected, write_rows
 from wardhouse.synthetic.writer import cuts
 
 if TYPE_CHECKING:
@@ -52,28 +52,19 @@ DEFAULT_DIRT = TelehealthDirt()
 OLDER_SHARE = 0.1  # of the appointments are sent by producers that send no event_id
 
 
-@dataclass(frozen=True)
-class TelehealthSummary:
-    """What was written.
+@dataclass(frozen=True, kw_only=True)
+class TelehealthSummary(SampleSummary):
+    """What was written, and of how large a platform.
 
     Attributes
     ----------
     n_appointments, n_patients, n_providers : int
         Size of the platform before dirt.
-    feeds : dict of str to FeedTruth
-    dirt : dict of str to int
-        Rows that bear each kind of dirt.
-    raw_dir, truth_dir : pathlib.Path
-        Where the feeds and the truth about them are.
     """
 
     n_appointments: int
     n_patients: int
     n_providers: int
-    feeds: dict[str, FeedTruth]
-    dirt: dict[str, int]
-    raw_dir: Path
-    truth_dir: Path
 
 
 def generate_telehealth(
