@@ -44,15 +44,16 @@
 {% endmacro %}
 
 
-{# Whether a feed has any file; the log says what is not exported without. #}
+{# Whether a feed has any file; of an area that has others the log says what is not exported without. #}
 {% macro has_feed_for(area, feed, path) %}
-    {% set n_files = run_query(
-        'select count(*) from landing.landed_files where area = ' ~ sql_text(area) ~ ' and feed = ' ~ sql_text(feed)
-    ).rows[0][0] %}
-    {% if n_files == 0 %}
+    {% set n_of_feed, n_of_area = run_query(
+        'select count(*) filter (feed = ' ~ sql_text(feed) ~ '), count(*) from landing.landed_files where area = '
+        ~ sql_text(area)
+    ).rows[0] %}
+    {% if n_of_area > 0 and n_of_feed == 0 %}
         {% do log('Not exported: ' ~ path ~ ', because no file of ' ~ area ~ '.' ~ feed ~ ' is there.', info=true) %}
     {% endif %}
-    {{ return(n_files > 0) }}
+    {{ return(n_of_feed > 0) }}
 {% endmacro %}
 
 
