@@ -21,8 +21,8 @@ def _correlated(generator: np.random.Generator, n: int, correlation: float) -> n
 
 
 def _planted(generator: np.random.Generator, n: int) -> np.ndarray:
-    centres = generator.permuted(np.tile(np.arange(5.0), (4, 1)), axis=1).T
-    return 4 * centres[generator.integers(0, 5, n)] + generator.normal(size=(n, 4))
+    centres = np.vstack([np.zeros(4), 6 * np.eye(4)])
+    return centres[generator.integers(0, 5, n)] + generator.normal(size=(n, 4))
 
 
 def _overlapping(generator: np.random.Generator, n: int) -> np.ndarray:
