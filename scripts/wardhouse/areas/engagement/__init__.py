@@ -1,0 +1,1 @@
+"""Engagement: patients and physicians by what ties them to the clinic."""
