@@ -4,6 +4,7 @@
 #}
 {% macro areas() %}
     {{ return({
+        'engagement': {'feeds': ['healthcare_data']},
         'growth': {
             'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
             'fits': ['opportunity_fit'],
