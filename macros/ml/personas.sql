@@ -20,7 +20,7 @@
     {%- if column in declared_profile_numbers() -%}
         {{ column }}::double
     {%- else -%}
-        {{ parse_number(undeclared_value('undeclared_values', column), 4, options.decimal_mark) }}::double
+        {{ parse_number(undeclared_value('undeclared_values', column), 8, options.decimal_mark) }}::double
     {%- endif -%}
 {%- endmacro %}
 
