@@ -21,7 +21,7 @@ fitted as (
     where is_current and is_in_fit
 ),
 
-both as (
+stages as (
     select * from delivered
     union all
     select * from fitted
@@ -38,7 +38,7 @@ final as (
         min(value) as lowest,
         quantile_cont(value, 0.5) as median_value,
         max(value) as highest
-    from both
+    from stages
     group by person_type, feature, stage
 )
 

@@ -31,7 +31,9 @@ names as (
 totals as (
     select
         moves.*,
-        sum(n_people) over (partition by person_type, from_date, to_date, from_persona_number) as n_from,
+        sum(n_people) over (
+            partition by person_type, from_date, to_date, from_persona_number
+        )::bigint as n_from,
         coalesce(noise.noise_share, 0) as noise_share
     from moves
     -- One row per pair of personas on the right.
