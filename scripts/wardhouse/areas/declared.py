@@ -205,4 +205,16 @@ AREAS = (
         ),
         report=Report("growth.charts:charts", "Growth: service lines, referrers and supplies"),
     ),
+    Area(
+        "engagement",
+        Sample(
+            "engagement.sample:write_sample",
+            Option("people", "people", 850, "How many patients and physicians (engagement).", 1),
+            (
+                Option(
+                    "groups", "groups", 5, "Planted groups of either: 5, or 0 (engagement).", 0, 5
+                ),
+            ),
+        ),
+    ),
 )

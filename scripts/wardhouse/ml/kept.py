@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def last_table(session: Any, this: Any, name: str | None = None) -> pd.DataFrame | None:
+def last_table(
+    session: Any, this: Any, name: str | None = None, columns: str = "*"
+) -> pd.DataFrame | None:
     """Read a table as the last build left it.
 
     Parameters
@@ -23,6 +25,8 @@ def last_table(session: Any, this: Any, name: str | None = None) -> pd.DataFrame
         Its `dbt.this`, with `database`, `schema` and `identifier`.
     name : str, optional
         Another table of the same schema.
+    columns : str
+        What is selected of it.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def last_table(session: Any, this: Any, name: str | None = None) -> pd.DataFrame
     if not found[0]:
         return None
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in place)
-    return session.execute(f"select * from {quoted}").df()  # noqa: S608
+    return session.execute(f"select {columns} from {quoted}").df()  # noqa: S608
 
 
 def kept_metrics(

@@ -164,6 +164,17 @@ def soil(
     )
 
 
+def turns(kind: np.ndarray) -> np.ndarray:
+    """Count the records of each kind from 0, in order, shape (n,)."""
+    import numpy as np
+
+    by_kind = np.argsort(kind, kind="stable")
+    counts = np.bincount(kind)
+    turns = np.empty(len(kind), np.int64)
+    turns[by_kind] = np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return turns
+
+
 def with_shares(dirt: Shares, options: Sequence[str]) -> Shares:
     """Set single shares from options such as `cost_blank=0.01`."""
     shares, kinds = {}, kinds_of(dirt)

@@ -1,1 +1,1 @@
-"""Engagement: personas of patients and physicians."""
+"""Engagement: personas of patients and physicians, found, tested and explained."""

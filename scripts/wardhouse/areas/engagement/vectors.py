@@ -1,4 +1,4 @@
-"""Reads the vectors that personas are fitted on."""
+"""Reads the vectors of both types of people, and fits their personas."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from wardhouse.areas.growth.dirt import (
     SUPPLIES,
     GrowthDirt,
 )
-from wardhouse.synthetic.dirt import soil, with_shares
+from wardhouse.synthetic.dirt import soil, turns, with_shares
 from wardhouse.synthetic.seeds import DEFAULT_SEED
 from wardhouse.synthetic.truth import SampleSummary, write_expected, write_rows
 from wardhouse.synthetic.writer import cuts
@@ -199,7 +199,7 @@ def _block(soiled: Soiled, columns: Block, cut: slice) -> Block:
         kind = np.where(is_twice & is_copy, CODES["clean"], kind)
     # The records of one kind take its spellings in turn.
     before = np.bincount(soiled.kind[: cut.start], minlength=len(CODES))
-    return block | {"kind": kind, "pick": before[kind] + _turns(kind)}
+    return block | {"kind": kind, "pick": before[kind] + turns(kind)}
 
 
 def _as_exported(block: Block, is_older: np.ndarray) -> Block:
@@ -214,17 +214,6 @@ def _as_exported(block: Block, is_older: np.ndarray) -> Block:
         "value_cents": np.where(is_older, value_cents * 3 // 4, value_cents),
         "deals_cents": np.where(is_older, deals_cents // 2, deals_cents),
     }
-
-
-def _turns(kind: np.ndarray) -> np.ndarray:
-    """Count from 0 within each kind, shape (n,)."""
-    import numpy as np
-
-    by_kind = np.argsort(kind, kind="stable")
-    counts = np.bincount(kind)
-    turns = np.empty(len(kind), np.int64)
-    turns[by_kind] = np.arange(len(kind)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return turns
 
 
 def _write_planted(truth_dir: Path, growth: Population) -> None:
