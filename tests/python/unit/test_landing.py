@@ -1,6 +1,7 @@
 """The landing by itself: what is matched, what is refused, and that names stay names."""
 
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -8,7 +9,6 @@ import os
 import socket
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,7 +38,7 @@ FEED = Feed(
         Column("note", required=False, aliases=("#",)),
     ),
 )
-KEEPING = replace(FEED, keep_undeclared=True)
+KEEPING = dataclasses.replace(FEED, keep_undeclared=True)
 # Everything that a text can hold, apart from what neither SQL nor a file name may: NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
 FILE_NAME = st.text(
@@ -94,7 +94,10 @@ def test_quoted_name_names_one_column(connection, name):
 @given(names=st.lists(TEXT.filter(normalise), min_size=1, max_size=4, unique_by=normalise))
 @settings(max_examples=15, deadline=None)
 def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection, suffix, names):
-    """Every name in turn is an alias of the declared column, and leads to its own values."""
+    """Every name in turn is an alias of the declared column, and leads to its own values.
+
+    Where the feed keeps the others, each leads to its own, too.
+    """
     raw_dir = tmp_path_factory.mktemp("names")
     record = {name: f"value {place}" for place, name in enumerate(names)}
     path = write(raw_dir, f"clinic/visits.{suffix}", "")
@@ -111,9 +114,15 @@ def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection
     else:
         path.write_text(json.dumps([record] if suffix == "json" else record))
     feed = Feed("clinic", "visits", (Column("wanted", required=False),))
-    for name in names:
-        plan = plan_feed(raw_dir, feed, {"column:wanted": name})
-        assert rows(plan) == [(record[name], f"clinic/visits.{suffix}", None)]
+    for place, name in enumerate(names):
+        keeps = place % 2 == 0
+        chosen = dataclasses.replace(feed, keep_undeclared=keeps)
+        plan = plan_feed(raw_dir, chosen, {"column:wanted": name})
+        [(wanted, *undeclared, source_file, unreadable)] = rows(plan)
+        assert (wanted, source_file, unreadable) == (record[name], f"clinic/visits.{suffix}", None)
+        others = {other: value for other, value in record.items() if other != name}
+        kept = [json.loads(text) if text else {} for text in undeclared]
+        assert kept == ([others] if keeps else [])
 
 
 @given(st.lists(FILE_NAME, min_size=1, max_size=4, unique_by=str.casefold))
