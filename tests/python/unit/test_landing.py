@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -158,11 +159,12 @@ def test_names_are_compared_without_case_and_signs(name, reduced):
     assert normalise(name) == reduced
 
 
-def test_no_alias_says_what_another_name_of_its_column_says():
+def test_no_alias_says_what_another_name_of_its_feed_says():
     for feed in declared_feeds(PROJECT):
-        for column in feed.columns:
-            names = [normalise(name) for name in (column.name, *column.aliases)]
-            assert len(set(names)) == len(names), f"{feed.label}.{column.name}: {column.aliases}"
+        names = Counter(
+            normalise(name) for column in feed.columns for name in (column.name, *column.aliases)
+        )
+        assert [name for name, n in names.items() if n > 1] == [], feed.label
 
 
 @pytest.mark.parametrize(
@@ -618,10 +620,11 @@ def test_fingerprint_changes_with_whatever_changes_the_reading(tmp_path):
         fingerprint(options={"encoding": "latin-1"}),
         fingerprint(feed=more),
         fingerprint(feed=other),
+        fingerprint(feed=KEEPING),
     ]
     write(tmp_path, "clinic/visits.csv", "visit_id,order,note\n1,2,4\n")
     kinds.append(fingerprint())
-    assert len({first, *kinds}) == 6
+    assert len({first, *kinds}) == 7
 
 
 def surveys(plan: FeedPlan) -> dict[str, dict]:
@@ -758,15 +761,16 @@ def test_optional_feed_that_is_missing_is_an_empty_view_and_one_that_is_there_is
 
 
 @pytest.mark.parametrize(
-    ("declared", "optional"),
+    ("declared", "said"),
     [
-        ("", False),
-        ("meta: {optional: true}", True),
-        ("config: {meta: {optional: true}}", True),
-        ("config: {meta: {entity: visit}}", False),
+        ("", {}),
+        ("meta: {optional: true}", {"optional": True}),
+        ("config: {meta: {optional: true}}", {"optional": True}),
+        ("config: {meta: {entity: visit}}", {}),
+        ("meta: {optional: false, keep_undeclared: true}", {"keep_undeclared": True}),
     ],
 )
-def test_sources_file_says_which_feeds_are_optional(tmp_path, declared, optional):
+def test_sources_file_says_which_feeds_are_optional_or_keep_more(tmp_path, declared, said):
     write(
         tmp_path,
         "models/staging/clinic/_clinic__sources.yml",
@@ -775,7 +779,7 @@ def test_sources_file_says_which_feeds_are_optional(tmp_path, declared, optional
         f"        {declared}\n",
     )
     [feed] = declared_feeds(tmp_path)
-    assert feed == Feed("clinic", "visits", (Column("visit_id", required=True),), optional)
+    assert feed == Feed("clinic", "visits", (Column("visit_id", required=True),), **said)
 
 
 def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):
