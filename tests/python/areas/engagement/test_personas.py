@@ -18,7 +18,7 @@ from wardhouse.areas.engagement.k_selection import Settings, choose, elbow, sele
 from wardhouse.areas.engagement.numbering import number_personas
 from wardhouse.areas.engagement.personas import Last, People, Vectors, fit_personas
 from wardhouse.areas.engagement.vectors import fit_all, read_vectors, select_all
-from wardhouse.bench.engagement import CLOUDS, GROUPED
+from wardhouse.bench.engagement import CLOUDS, GROUPED, count_calls
 from wardhouse.ml.k_means import k_means
 from wardhouse.ml.tidy import COLUMNS
 
@@ -443,3 +443,15 @@ def test_settings_are_read_from_words():
     words = {"persona_k": "", "seed": "7", "null_draws": 19}
     assert Settings.of(words) == Settings(persona_k=None, seed=7, null_draws=19)
     assert Settings.of({"persona_k": "4"}).persona_k == 4
+
+
+@pytest.mark.system
+def test_reliable_are_planted_groups_and_no_clouds():
+    """The benchmark counts 20 seeds of 500 people; these are few."""
+    for calls in count_calls(n_seeds=4, people=300):
+        if calls.shape == "planted":
+            assert calls.n_reliable == 4
+        elif calls.has_groups:
+            assert calls.n_grouped == 4
+        else:
+            assert calls.n_reliable == 0
