@@ -1,12 +1,15 @@
 """Personas: how many, what they are, whether they hold, against scikit-learn and planted groups."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from builds import shared_data
+from builds import PROJECT, shared_data
+from jinja2 import Environment
 from sklearn.metrics import (
     adjusted_rand_score,
     calinski_harabasz_score,
@@ -124,6 +127,34 @@ def candidates(*rows) -> pd.DataFrame:
 )
 def test_k_is_chosen_by_the_stated_rule(rows, persona_k, chosen):
     assert choose(candidates(*rows), persona_k) == chosen
+
+
+def persona_k(k) -> str:
+    """Render the macro that reads the var."""
+
+    def refuse(message: str):
+        raise ValueError(message)
+
+    context = {
+        "var": {"persona_k": k}.__getitem__,
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "modules": SimpleNamespace(re=re),
+        "return": lambda value: value,
+    }
+    source = (PROJECT / "macros" / "ml" / "personas.sql").read_text()
+    environment = Environment(extensions=["jinja2.ext.do"])
+    return environment.from_string(source, globals=context).module.persona_k().strip()
+
+
+@pytest.mark.parametrize("k", ["", "2", 12, " 5 "])
+def test_a_number_of_personas_is_taken_and_nothing_is_left_to_the_rule(k):
+    assert persona_k(k) == str(k).strip()
+
+
+@pytest.mark.parametrize("k", ["some", "1", 0, -3, "2.5"])
+def test_what_is_no_number_of_personas_is_refused(k):
+    with pytest.raises(ValueError, match=f"persona_k is {k}: give a whole number from 2"):
+        persona_k(k)
 
 
 def test_no_elbow_is_none():
