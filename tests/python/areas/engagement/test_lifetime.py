@@ -1,0 +1,190 @@
+"""Lifetime value: survival held against SciPy, figures by hand, and what is not known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from wardhouse.areas.engagement.lifetime import (
+    ASSUMED,
+    COLUMNS,
+    DAYS_OF_YEAR,
+    OBSERVED,
+    Horizon,
+    observe,
+    persona_lifetimes,
+    survival,
+    value_of,
+)
+
+FIVE_YEARS = Horizon(5, 0.03)
+
+
+def by_day(days, has_left, n=None):
+    """Count those whose time ends, and those who left, by day."""
+    n = n or max(days) + 1
+    return np.bincount(days, minlength=n), np.bincount(days, has_left, minlength=n)
+
+
+def people(days, has_left, value):
+    return pd.DataFrame({"days": days, "has_left": has_left, "annual_value": value})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_survival_is_that_of_scipy(seed):
+    generator = np.random.default_rng(seed)
+    days, has_left = generator.integers(0, 300, 200), generator.random(200) < 0.3
+    ours = survival(*by_day(days, has_left), 300)[: days.max() + 1]
+    censored = stats.CensoredData(uncensored=days[has_left], right=days[~has_left])
+    theirs = stats.ecdf(censored).sf.evaluate(np.arange(days.max() + 1))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_survival_by_hand_and_beyond_what_was_seen():
+    # Of four, one leaves on day 1 and one on day 3; one was last seen on day 2, one on day 4.
+    share = survival(*by_day([1, 3, 2, 4], [1, 1, 0, 0]), 7)
+    np.testing.assert_allclose(share[:5], [1, 0.75, 0.75, 0.375, 0.375])
+    # Two left in ten days of people.
+    np.testing.assert_allclose(share[5:], 0.375 * np.exp([-0.2, -0.4]))
+
+
+def test_draws_are_one_computation():
+    ended, left = by_day([1, 3, 2, 4], [1, 1, 0, 0])
+    both = survival(np.array([ended, 2 * ended]), np.array([left, 2 * left]), 9)
+    np.testing.assert_allclose(both[0], survival(ended, left, 9))
+    np.testing.assert_allclose(both[0], both[1])
+
+
+def test_days_of_the_horizon_are_worth_less_the_later():
+    assert Horizon(5, 0).worth.sum() == pytest.approx(5, abs=0.001)
+    exact = (1 - 1.03**-5) / np.log(1.03)
+    assert FIVE_YEARS.worth.sum() == pytest.approx(exact, rel=1e-3)
+
+
+def test_nobody_who_leaves_is_worth_the_whole_horizon():
+    figures = value_of(people([100] * 20, False, 1000.0), FIVE_YEARS, None, 1)
+    assert figures["lifetime_value"] == pytest.approx(1000 * FIVE_YEARS.worth.sum())
+    assert figures["lifetime_value_low"] == pytest.approx(figures["lifetime_value_high"])
+
+
+def test_assumed_retention_is_a_geometric_sum():
+    figures = value_of(people([np.nan] * 3, False, [100.0, 200.0, np.nan]), Horizon(2, 0), 0.5, 1)
+    exact = (1 - 0.25) / np.log(2)
+    assert figures["mean_annual_value"] == 150
+    assert figures["discounted_years"] == pytest.approx(exact, rel=2e-3)
+    assert 100 * exact < figures["lifetime_value_high"] * 1.01
+    assert figures["lifetime_value_low"] <= figures["lifetime_value"]
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(3)
+    worth = Horizon(1, 0)
+    # A hazard of one in 200 days, seen for a whole horizon.
+    truth = 100 * (np.exp(-np.arange(1, 366) / 200) @ worth.worth)
+    covered = 0
+    for seed in range(40):
+        until = np.ceil(generator.exponential(200, 80)).astype(int)
+        rows = people(np.minimum(until, 366), until <= 366, generator.normal(100, 30, 80))
+        figures = value_of(rows, worth, None, seed)
+        covered += figures["lifetime_value_low"] <= truth <= figures["lifetime_value_high"]
+    assert covered >= 34
+
+
+def rows(*records):
+    """Return rows of engagement: person, date, first day, day of departure."""
+    frame = pd.DataFrame(
+        records, columns=["person_key", "as_of_date", "first_seen_date", "left_date"]
+    )
+    dates = ["as_of_date", "first_seen_date", "left_date"]
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in dates})
+
+
+def test_departures_are_told_or_seen_by_absence():
+    seen = observe(
+        rows(
+            (1, "2025-01-01", "2020-01-01", None),
+            (1, "2025-02-01", "2020-01-01", None),
+            (1, "2025-03-01", "2020-01-01", None),
+            (2, "2025-01-01", "2020-01-01", "2025-01-21"),
+            (3, "2025-01-01", "2020-01-01", None),
+            (4, "2025-02-01", "2025-01-22", None),
+            (4, "2025-03-01", "2025-01-22", None),
+        )
+    )
+    # Time begins with the first date on which a person could have been missing.
+    assert seen["days"].to_dict() == {1: 59, 2: 20, 3: 31, 4: 28}
+    assert seen["has_left"].to_dict() == {1: False, 2: True, 3: True, 4: False}
+
+
+def test_a_feed_that_names_those_gone_counts_from_their_first_day():
+    seen = observe(
+        rows(
+            (1, "2025-01-01", "2024-01-01", None),
+            (2, "2025-01-01", "2023-12-22", "2024-01-01"),
+            (3, "2025-01-01", None, None),
+        )
+    )
+    assert seen["days"].fillna(-1).to_dict() == {1: 366, 2: 10, 3: -1}
+    assert seen["has_left"].to_dict() == {1: False, 2: True, 3: False}
+
+
+def test_one_date_without_departures_says_nothing_of_them():
+    seen = observe(rows((1, "2025-01-01", "2024-01-01", None), (2, "2025-01-01", None, None)))
+    assert not seen["has_left"].any()
+    without_dates = observe(rows((1, None, "2024-01-01", None), (2, None, None, None)))
+    assert not without_dates["has_left"].any()
+
+
+def history(n, n_left):
+    """Return members of one persona and engagement on two dates, of whom some are gone."""
+    keys = np.arange(n)
+    first = pd.DataFrame({"person_key": keys, "as_of_date": pd.Timestamp("2025-01-01")})
+    second = first[n_left:].assign(as_of_date=pd.Timestamp("2026-01-01"))
+    both = pd.concat([first, second], ignore_index=True).assign(
+        person_type="patient",
+        first_seen_date=pd.Timestamp("2024-01-01"),
+        left_date=pd.NaT,
+        annual_value_amount=200.0,
+    )
+    both["is_current"] = ~both["person_key"].duplicated(keep="last")
+    members = pd.DataFrame({"person_type": "patient", "person_key": keys, "persona_number": 1})
+    return members, both
+
+
+def test_where_departures_are_known_they_are_observed_and_else_assumed():
+    for n_left, source in [(10, OBSERVED), (4, ASSUMED)]:
+        lifetimes = persona_lifetimes(*history(40, n_left), {"patient": 0.9}, FIVE_YEARS, 11, 1)
+        assert lifetimes["retention_source"].tolist() == [source]
+        assert lifetimes["lifetime_value"].notna().all()
+    members, engagement = history(40, 0)
+    with pytest.raises(ValueError, match="retention_assumptions names no patient"):
+        persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
+
+
+def test_few_people_have_no_figures_and_none_no_rows():
+    members, engagement = history(40, 10)
+    members["persona_number"] = np.where(members["person_key"] % 4 == 0, 2, 1)
+    lifetimes = persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
+    figures = ["mean_annual_value", "discounted_years", "lifetime_value", "observed_years"]
+    assert lifetimes[figures].notna().all(axis=1).tolist() == [True, False]
+    assert lifetimes["n_people"].tolist() == [30, 10]
+    nobody = persona_lifetimes(members[:0], engagement, {}, FIVE_YEARS, 11, 1)
+    assert nobody.empty
+    assert list(nobody.columns) == list(COLUMNS)
+
+
+def test_order_of_rows_does_not_matter():
+    members, engagement = history(60, 20)
+    engagement["annual_value_amount"] = 100.0 + engagement["person_key"]
+    ours = persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
+    shuffled = (frame.sample(frac=1, random_state=4) for frame in (members, engagement))
+    pd.testing.assert_frame_equal(persona_lifetimes(*shuffled, {}, FIVE_YEARS, 11, 1), ours)
+
+
+def test_a_year_that_costs_a_quarter_of_the_people():
+    members, engagement = history(40, 10)
+    lifetimes = persona_lifetimes(members, engagement, {}, Horizon(1, 0), 11, 1)
+    # They are seen to be gone on the second date, a day's share of the horizon before its end.
+    assert lifetimes["discounted_years"].item() == pytest.approx(1, abs=0.01)
+    two = persona_lifetimes(members, engagement, {}, Horizon(2, 0), 11, 1)
+    ahead = np.exp(-10 / (40 * 365) * np.arange(1, 366)).sum() * 0.75 / DAYS_OF_YEAR
+    assert two["discounted_years"].item() == pytest.approx(1 + ahead, abs=0.01)
