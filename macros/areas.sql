@@ -4,6 +4,11 @@
 #}
 {% macro areas() %}
     {{ return({
+        'engagement': {
+            'feeds': ['healthcare_data'],
+            'fits': ['patient_persona_fit', 'physician_persona_fit'],
+            'alert_metrics': ['alert_metrics_engagement'],
+        },
         'growth': {
             'feeds': ['ehr_claims', 'inventory_usage', 'salesforce_crm', 'sg2_patient_flow'],
             'fits': ['opportunity_fit'],

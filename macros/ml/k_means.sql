@@ -16,11 +16,7 @@
         ) as {{ cluster }}_{{ feature }},
         {% endfor %}
         {% endfor %}
-        coalesce(
-            max(value) filter (feature = 'silhouette_out_of_sample')
-            > max(value) filter (feature = 'silhouette_baseline'),
-            false
-        ) as is_reliable
+        {{ fit_is_reliable() }} as is_reliable
     from {{ ref(fit) }}
 {% endmacro %}
 
@@ -41,3 +37,22 @@
         {%- endfor %}
     end
 {%- endmacro %}
+
+
+{# Euclidean distances, in scaled units, from a list of values to each of `centroids`; beside them stand
+   the lists `means` and `scales`. The features are at most `n_features`. #}
+{% macro distances_to_centroids(feature_values, n_features) %}
+    {{ return(adapter.dispatch('distances_to_centroids', 'wardhouse')(feature_values, n_features)) }}
+{% endmacro %}
+
+
+{# The place of the smallest of a list of distances, the first of equals; of the others than one. #}
+{% macro nearest_place(distances, other_than=none) %}
+    {{ return(adapter.dispatch('nearest_place', 'wardhouse')(distances, other_than)) }}
+{% endmacro %}
+
+
+{# The feature along which a row is nearest to its own centroid, as against another one. #}
+{% macro nearest_along(features, feature_values, centroid, other_centroid) %}
+    {{ return(adapter.dispatch('nearest_along', 'wardhouse')(features, feature_values, centroid, other_centroid)) }}
+{% endmacro %}

@@ -8,3 +8,9 @@
 {% macro json_field(column, keys) %}
     {{ return(adapter.dispatch('json_field', 'wardhouse')(column, keys)) }}
 {% endmacro %}
+
+
+{# The text of one key of a JSON object, whatever signs the key holds. #}
+{% macro undeclared_value(column, key) %}
+    {{ return(adapter.dispatch('undeclared_value', 'wardhouse')(column, key)) }}
+{% endmacro %}

@@ -41,6 +41,29 @@
 {%- endmacro %}
 
 
+{# A number where it lies in the range that is possible, of two ends or none; else null. #}
+{% macro in_range(number, range) -%}
+    {%- if range -%}
+        case when {{ number }} between {{ range[0] }} and {{ range[1] }} then {{ number }} end
+    {%- else -%}
+        {{ number }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# The repair of a number that is null because it lies outside of that range. #}
+{% macro out_of_range(number, range, raw_column) -%}
+    {%- if range -%}
+        case
+            when {{ number }} not between {{ range[0] }} and {{ range[1] }}
+                then '{{ raw_column }}:out_of_range'
+        end
+    {%- else -%}
+        null
+    {%- endif -%}
+{%- endmacro %}
+
+
 {# The repair of an amount that is null and taken as zero: blank, or written so that none can read it. #}
 {% macro taken_as_zero(amount, raw_column) -%}
     case

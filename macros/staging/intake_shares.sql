@@ -70,12 +70,14 @@ where place = 1 and n_values > 0
                 'n_affected': totals.n_rejected + lines.n_lines
             }
             {%- for typed, column in columns.items() %},
-            {%- set said = column ~ ':set_null', 'unreadable_' ~ column, 'unknown_' ~ column -%}
+            {%- set said = [
+                column ~ ':set_null', column ~ ':out_of_range', 'unreadable_' ~ column, 'unknown_' ~ column
+            ] -%}
             {
                 'measure': 'unreadable_values', 'column_name': '{{ column }}',
                 'n_values': totals.filled_{{ loop.index }} + {{ count_of_codes(said) }}
                 - {{ count_of_codes([column ~ ':imputed_zero']) }},
-                'n_affected': {{ count_of_codes(said + (column ~ ':unread_as_zero',)) }}
+                'n_affected': {{ count_of_codes(said + [column ~ ':unread_as_zero']) }}
             }
             {%- endfor %}
         ], recursive := true)

@@ -12,3 +12,8 @@
         lambda found : found is not null
     )[1]
 {%- endmacro %}
+
+
+{% macro duckdb__undeclared_value(column, key) -%}
+    json_extract_string({{ column }}, {{ sql_text('/' ~ key | replace('~', '~0') | replace('/', '~1')) }})
+{%- endmacro %}

@@ -20,13 +20,14 @@ class Feed:
     """A declared feed: an area, a name and its columns.
 
     Where `optional`, a directory without the feed is built with an empty one; a feed that is there
-    is validated as any.
+    is validated as any. Where `keep_undeclared`, columns beside the declared ones are kept as JSON.
     """
 
     area: str
     name: str
     columns: tuple[Column, ...]
     optional: bool = False
+    keep_undeclared: bool = False
 
     @property
     def label(self) -> str:
@@ -44,8 +45,10 @@ def feed_from_dict(declared: dict[str, Any]) -> Feed:
         )
         for column in declared["columns"]
     )
-    optional = bool(declared["meta"].get("optional", False))
-    return Feed(declared["area"], declared["name"], columns, optional)
+    switches = {
+        name: bool(declared["meta"].get(name, False)) for name in ("optional", "keep_undeclared")
+    }
+    return Feed(declared["area"], declared["name"], columns, **switches)
 
 
 def declared_feeds(project_dir: Path) -> list[Feed]:

@@ -71,8 +71,8 @@ def land(
         `areas`, `views` (SQL by schema and name), `model_rules` (what decides how each model is
         built), `new_files` and `gone_files` (what differs from `landed`; a changed file is both),
         `surveys` (of files newly looked at), `outdated_surveys` (their files' names), `unreadable`,
-        `undeclared`, `delivered` (declared columns that any file has), `lacking` (those that a file
-        lacks) and `options` as lists of rows.
+        `undeclared` (columns, of feeds that do not keep them), `delivered` (declared columns that
+        any file has), `lacking` (those that a file lacks) and `options` as lists of rows.
     """
     raw_dir = named_directory(Path(request["raw_dir"]))
     feeds = [feed_from_dict(feed) for feed in request["feeds"]]
@@ -126,6 +126,7 @@ def land(
                 "column_name": name,
             }
             for plan in plans
+            if not plan.feed.keep_undeclared
             for source_file, name in plan.undeclared
         ],
         "delivered": [

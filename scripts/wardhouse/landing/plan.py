@@ -23,6 +23,7 @@ from wardhouse.landing.headers import FeedPlan, check_header, map_columns, read_
 from wardhouse.landing.options import VALUE_PREFIX
 from wardhouse.landing.readers import (
     PAYLOAD,
+    UNDECLARED,
     Batch,
     LandedFile,
     identifier,
@@ -194,7 +195,8 @@ def plan_feed(
         plan.problems.append(f"{names}: the file is empty")
     if plan.problems:
         return plan
-    read_with = _hash(settings, plan.signature)
+    kept = (UNDECLARED,) if feed.keep_undeclared else ()
+    read_with = _hash(settings, plan.signature, *kept)
     for file in plan.files:
         kind = (PAYLOAD,) if file.is_stream else (file.kind, file.delimiter, repr(file.header))
         read_as = _hash(*kind, read_with)
@@ -314,7 +316,15 @@ def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
                 columns = [column.name for column in plan.feed.columns]
                 encoding = plan.options.get("encoding", "utf-8")
                 queries.append(
-                    select_records(columns, chosen, mapping, encoding, raw_dir, constants)
+                    select_records(
+                        columns,
+                        chosen,
+                        mapping,
+                        encoding,
+                        raw_dir,
+                        constants,
+                        keep_undeclared=plan.feed.keep_undeclared,
+                    )
                 )
     plan.select = "\nunion all\n".join(selects)
     plan.select_fresh = "\nunion all\n".join(selects_fresh)
@@ -322,6 +332,8 @@ def _plan_views(plan: FeedPlan, raw_dir: Path, landed: dict[str, str]) -> None:
 
 def empty_select(feed: Feed) -> str:
     """Write the query of a feed without rows: of an area not chosen, or optional and not there."""
-    columns = [f"null::varchar as {identifier(column.name)}" for column in feed.columns]
+    names = [column.name for column in feed.columns]
+    names += [UNDECLARED] if feed.keep_undeclared else []
+    columns = [f"null::varchar as {identifier(name)}" for name in names]
     columns += ["null::varchar as source_file", "null::varchar as unreadable_text"]
     return "select " + ", ".join(columns) + " where false"

@@ -25,6 +25,7 @@ REJECTS = "landing_rejects"  # temporary table in which DuckDB keeps the CSV lin
 PAYLOAD = "payload"
 ENVELOPE = ("ingested_at", "stream_position")  # what is beside the payload of a message
 REPEATED_HEADER = "repeated header: "  # what unreadable_reason in macros/staging looks for
+UNDECLARED = "undeclared_values"  # column of a feed that keeps what it does not declare
 MEMBER = "source_file"  # column of a compacted file: the file that a message landed in
 
 
@@ -102,6 +103,8 @@ def select_records(
     encoding: str,
     raw_dir: Path,
     constants: Mapping[str, str] = MappingProxyType({}),
+    *,
+    keep_undeclared: bool = False,
 ) -> str:
     """Write the query of files that are read alike.
 
@@ -120,15 +123,20 @@ def select_records(
         The raw directory, absolute: names of files are given relative to it.
     constants
         Values by declared column, for records that have no such column.
+    keep_undeclared
+        Whether what a record says beside the declared columns is kept.
 
     Returns
     -------
     str
-        Query of the declared columns as text, `source_file` and `unreadable_text`, which holds what
-        is no record.
+        Query of the declared columns as text; where they are kept `undeclared_values`, the JSON
+        object of the record's other columns: texts by name, sorted, null where it has none;
+        `source_file`; and `unreadable_text`, which holds what is no record.
     """
     first = files[0]
-    unreadable = "null::varchar"
+    unreadable = undeclared = "null::varchar"
+    read = [found[0] for found in mapping.values() if found]  # of a table
+    others = sorted(n for n in first.header if keep_undeclared and n not in read and "\0" not in n)
     has: dict[str, str] = {}  # whether a record has a name, where records of a query differ
     if first.is_json or first.is_stream:
         # A key that the looked at records lack may still come later.
@@ -145,25 +153,27 @@ def select_records(
         if first.is_stream:
             mapping |= {name: [name] for name in ENVELOPE if name in mapping}
             places |= {name: name for name in ENVELOPE}
-        reader = _json_fields(files, keys, tested)
+        reader = _json_fields(files, keys, tested, keep_undeclared=keep_undeclared)
+        undeclared = f"nullif({UNDECLARED}, '{{}}')"
         unreadable = "unreadable_text"
     elif first.kind == "csv":
         places = {name: f"c{place}" for place, name in enumerate(first.header, start=1)}
         reader = _csv(files, encoding)
-        unreadable = _repeated_header(
-            {found[0]: places[found[0]] for found in mapping.values() if found}
-        )
+        undeclared = _json_object({name: places[name] for name in others})
+        unreadable = _repeated_header({name: places[name] for name in read})
     else:
         types = dict(zip(first.header, first.types, strict=True))
         places = {name: _as_text(name, types[name]) for name in first.header}
         reader = f"({_parquet(files)})"
-        texts = [n for found in mapping.values() for n in found[:1] if types[n] == "VARCHAR"]
+        undeclared = _json_object({name: places[name] for name in others})
+        texts = [name for name in (*read, *others) if types[name] == "VARCHAR"]
         unreadable = _with_nul([identifier(name) for name in texts])
     selected = [
         f"{_first_there(mapping[column], places, has, constants.get(column))} as "
         f"{identifier(column)}"
         for column in columns
     ]
+    selected += [f"{undeclared} as {UNDECLARED}"] if keep_undeclared else []
     prefix = len(raw_dir.as_posix()) + 2
     source_file = f"substr({PATH}, {prefix})"
     if first.batches:
@@ -179,6 +189,13 @@ def _with_nul(texts: Sequence[str]) -> str:
     has_nul = " or ".join(f"contains({text}, chr(0))" for text in texts)
     record = ", ".join(f"{text}: {text}" for text in dict.fromkeys(texts))
     return f"case when {has_nul} then to_json({{{record}}})::varchar end"
+
+
+def _json_object(values: Mapping[str, str]) -> str:
+    """Write the JSON object of some SQL expressions by name, as text; null where there are none."""
+    if not values:
+        return "null::varchar"
+    return f"json_object({', '.join(f'{quote(k)}, {v}' for k, v in values.items())})::varchar"
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -300,29 +317,52 @@ def _messages(files: Sequence[LandedFile]) -> str:
 
 
 def _json_fields(
-    files: Sequence[LandedFile], keys: Sequence[str], tested: Sequence[str] = ()
+    files: Sequence[LandedFile],
+    keys: Sequence[str],
+    tested: Sequence[str] = (),
+    *,
+    keep_undeclared: bool = False,
 ) -> str:
     """Write the query of the values of some keys, as the list `fields`, of every JSON record.
 
-    Which of the `tested` keys a record has is the list `has_key`.
+    Which of the `tested` keys a record has is the list `has_key`; what its other keys say is kept
+    as the object `undeclared_values`.
     """
-    has_key = ""
+    has_key = others = undeclared = ""
     if tested:
         exists = f"json_exists(record, {_text_list(map(_pointer, tested))})"
         has_key = f"case when is_record then {exists} end as has_key, "
     fields = f"json_extract_string(record, {_text_list(map(_pointer, keys))})"
+    texts = fields
+    if keep_undeclared:
+        others = _other_entries(keys)
+        texts = (
+            f"{fields} || list_transform({others}, lambda entry : concat(entry.key, entry.value))"
+        )
+        kept = f"to_json(map_from_entries({others}))::varchar"
+        undeclared = f"case when is_record then {kept} end as {UNDECLARED}, "
     records = _messages(files) if files[0].is_stream else _json_records(files)
-    is_record = f"case when is_object then {_is_plain(files, fields)} else false end"
+    is_record = f"case when is_object then {_is_plain(files, texts)} else false end"
     return (
-        f"(select * exclude (record, is_record), {has_key}"
+        f"(select * exclude (record, is_record), {has_key}{undeclared}"
         f"case when is_record then {fields} end as fields, "
         "case when not is_record then record end as unreadable_text "
         f"from (select * exclude (is_object), {is_record} as is_record from ({records})))"
     )
 
 
-def _is_plain(files: Sequence[LandedFile], fields: str) -> str:
-    r"""Write whether a JSON object names each key once and none of the fields read holds NUL.
+def _other_entries(keys: Sequence[str]) -> str:
+    """Write the list of what a JSON record says under other keys, by key, as texts."""
+    names = f"list_filter(json_keys(record), lambda name : name not in ({_texts(keys)}))"
+    pointer = "'/' || replace(replace(name, '~', '~0'), '/', '~1')"
+    return (
+        f"list_transform(list_sort({names}), lambda name : "
+        f"{{key: name, value: json_extract_string(record, {pointer})}})"
+    )
+
+
+def _is_plain(files: Sequence[LandedFile], texts: str) -> str:
+    r"""Write whether a JSON object names each key once and none of the texts read holds NUL.
 
     Which of two values counts nobody can tell. Most records of a file have the same keys: to
     compare lists costs a fifth of what counting distinct keys does. Only a record with the text
@@ -335,13 +375,17 @@ def _is_plain(files: Sequence[LandedFile], fields: str) -> str:
         f"case when json_keys(record) = {_text_list(usual)} then true "
         "else list_unique(json_keys(record)) = len(json_keys(record)) end "
         "and not case when contains(record, '\\u0000') "
-        f"then len(list_filter({fields}, lambda field : contains(field, chr(0)))) > 0 "
+        f"then len(list_filter({texts}, lambda field : contains(field, chr(0)))) > 0 "
         "else false end"
     )
 
 
+def _texts(texts: Iterable[str]) -> str:
+    return ", ".join(map(quote, texts))
+
+
 def _text_list(texts: Iterable[str]) -> str:
-    return f"[{', '.join(map(quote, texts))}]::varchar[]"
+    return f"[{_texts(texts)}]::varchar[]"
 
 
 def _pointer(key: str) -> str:

@@ -138,7 +138,7 @@ def test_alerts_of_an_area_built_alone_can_be_read(built, settings):
 
 @pytest.mark.system
 def test_build_says_the_headline_of_the_area_built(built):
-    areas = {"growth", "hospital", "patient_flow", "telehealth"}
+    areas = {"engagement", "growth", "hospital", "patient_flow", "telehealth"}
     said = [line for line in built.lines if line.partition(" ")[0] in areas]
     assert [line.split()[0] for line in said] == ["hospital"]
     assert "530,746.87" in said[0]
@@ -203,7 +203,7 @@ def test_log_format_reaches_dbt_and_unit_tests_wait_to_be_asked(broken, build):
         (
             [],
             {"WARDHOUSE_AREAS": "typo"},
-            "WARDHOUSE_AREAS names typo: choose from growth,",
+            "WARDHOUSE_AREAS names typo: choose from engagement,",
         ),
         (["--target", "nowhere"], {}, "valid target names for this profile are: - dev"),
         (["--target=prod"], {"WARDHOUSE_DB": "a.duckdb"}, "set WARDHOUSE_RAW_DIR, WARDHOUSE_EXPO"),

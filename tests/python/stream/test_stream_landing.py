@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -98,6 +99,17 @@ def test_every_message_is_a_record_or_an_unreadable_text_with_its_position(tmp_p
         (None, None, AT, "events[0]@10", name, '["an", "array"]'),
         (None, None, AT, "events[0]@11", name, ""),
     ]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".ndjson"])
+def test_what_a_message_says_beside_declared_columns_is_kept_without_its_envelope(tmp_path, suffix):
+    feed = replace(FEED, keep_undeclared=True)
+    write_batch(tmp_path / "clinic/events", 0, PAYLOADS[:3], suffix)
+    write_batch(
+        tmp_path / "clinic/events", 3, ['{"patient": "p4", "z": 1, "a": {"b": null}}'], suffix
+    )
+    found = [row[4] for row in rows(plan_feed(tmp_path, feed, {}))]
+    assert found == [None, None, None, '{"a":"{\\"b\\":null}","z":"1"}']
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".ndjson"])

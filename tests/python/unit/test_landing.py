@@ -1,11 +1,14 @@
 """The landing by itself: what is matched, what is refused, and that names stay names."""
 
 import csv
+import gzip
+import io
 import json
 import os
 import socket
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +38,7 @@ FEED = Feed(
         Column("note", required=False, aliases=("#",)),
     ),
 )
+KEEPING = replace(FEED, keep_undeclared=True)
 # Everything that a text can hold, apart from what neither SQL nor a file name may: NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
 FILE_NAME = st.text(
@@ -269,6 +273,160 @@ def test_header_repeated_among_the_records_is_told_from_a_record(tmp_path):
         ("\ufeffvisit_id", "order"): header,
         ("visit_id", "2"): None,
     }
+
+
+# What a feed keeps beside its declared columns.
+
+HOSTILE_NAME = """it's "x"; {b}"""
+
+
+def kept(plan: FeedPlan) -> dict[str | None, dict | None]:
+    """Read the undeclared values of each visit, and hold their text against the shortest form."""
+    found = {}
+    for visit_id, _, _, undeclared, *_ in rows(plan):
+        found[visit_id] = json.loads(undeclared) if undeclared is not None else None
+        ordered = found[visit_id] and dict(sorted(found[visit_id].items()))
+        text = ordered and json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
+        assert undeclared == text
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "json", "ndjson", "parquet"])
+def test_undeclared_columns_are_kept_as_texts_by_their_own_names(tmp_path, connection, suffix):
+    records = [
+        {"zz": "6", "Visit": "a", "Doc visits": " 6.50 ", "order": "1", HOSTILE_NAME: "it's"},
+        {"zz": None, "Visit": "b", "Doc visits": "é", "order": "2", HOSTILE_NAME: "N/A"},
+    ]
+    path = write(tmp_path, f"clinic/visits.{suffix}", "")
+    if suffix == "parquet":
+        selects = [
+            ", ".join(
+                f"{quote(value) if value else 'null'} as {identifier(name)}"
+                for name, value in record.items()
+            )
+            for record in records
+        ]
+        connection.execute(
+            f"copy (select {' union all select '.join(selects)}) to {quote(str(path))} "
+            "(format parquet)"
+        )
+    elif suffix.startswith("csv"):
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([records[0], *(record.values() for record in records)])
+        content = text.getvalue().encode()
+        path.write_bytes(gzip.compress(content) if suffix == "csv.gz" else content)
+    else:
+        lines = [json.dumps(record) for record in records]
+        path.write_text("\n".join(lines) if suffix == "ndjson" else f"[{','.join(lines)}]")
+    plan = plan_feed(tmp_path, KEEPING, {})
+    assert kept(plan) == {
+        record["Visit"]: {name: record[name] for name in ("zz", "Doc visits", HOSTILE_NAME)}
+        for record in records
+    }
+    assert {name for _, name in plan.undeclared} == {"zz", "Doc visits", HOSTILE_NAME}
+
+
+def test_each_file_of_a_feed_keeps_the_columns_that_it_has(tmp_path):
+    write(tmp_path, "clinic/visits/a.csv", "visit_id,order,x,X\na,1,2,\n")
+    write(tmp_path, "clinic/visits/b.csv", "y,order,visit_id\n3,1,b\n")
+    write(tmp_path, "clinic/visits/c.csv", "visit_id,order\nc,1\n")
+    assert kept(plan_feed(tmp_path, KEEPING, {})) == {
+        "a": {"x": "2", "X": None},
+        "b": {"y": "3"},
+        "c": None,
+    }
+
+
+def test_columns_are_kept_in_one_order_whatever_theirs_is(tmp_path):
+    write(tmp_path, "clinic/visits/a.ndjson", '{"visit_id": "a", "order": 1, "y": 1, "x": [1, 2]}')
+    write(tmp_path, "clinic/visits/b.ndjson", '{"x": [1, 2], "y": 1, "visit_id": "b", "order": 1}')
+    write(tmp_path, "clinic/visits/c.ndjson", '{"visit_id": "c", "order": 1}')
+    write(tmp_path, "clinic/visits/d.ndjson", '{"visit_id": "d", "order": 1, "a/b": true, "": 0}')
+    assert kept(plan_feed(tmp_path, KEEPING, {})) == {
+        "a": {"x": "[1,2]", "y": "1"},
+        "b": {"x": "[1,2]", "y": "1"},
+        "c": None,
+        "d": {"": "0", "a/b": "true"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        ({}, {"visit": "b", "Fall": "c"}),
+        ({"column:visit_id": "Fall"}, {"visit": "b", "visit_id": "a"}),
+    ],
+)
+def test_a_column_known_by_any_name_is_declared_and_one_that_is_not_read_is_kept(
+    tmp_path, options, values
+):
+    write(tmp_path, "clinic/visits.csv", "visit_id,visit,Fall,number,order\na,b,c,d,1\n")
+    [found] = kept(plan_feed(tmp_path, KEEPING, options)).values()
+    assert found == values | {"number": "d"}
+
+
+def test_of_json_every_spelling_of_a_column_is_declared(tmp_path):
+    lines = ['{"visit": "a", "order": 1, "x": 1}', '{"visit_id": "b", "Order": 1, "x": null}']
+    write(tmp_path, "clinic/visits.ndjson", "\n".join(lines))
+    assert kept(plan_feed(tmp_path, KEEPING, {})) == {"a": {"x": "1"}, "b": {"x": None}}
+
+
+@pytest.mark.parametrize(
+    ("record", "is_read"),
+    [
+        ('{"visit_id": 1, "order": 2, "x": 3, "x": 4}', False),
+        (r'{"visit_id": 1, "order": 2, "x": "\u0000"}', False),
+        (r'{"visit_id": 1, "order": 2, "\u0000": 3}', False),
+        (r'{"visit_id": 1, "order": 2, "x": "\\u0000"}', True),
+    ],
+)
+def test_a_record_that_repeats_a_kept_key_or_holds_nul_in_it_is_unreadable(
+    tmp_path, record, is_read
+):
+    write(tmp_path, "clinic/visits.ndjson", f"{PLAIN}\n{record}\n{PLAIN}")
+    found = rows(plan_feed(tmp_path, KEEPING, {}))
+    assert [row[-1] for row in found if row[0] is None] == ([] if is_read else [record])
+    assert len(found) == 3
+
+
+def test_nul_in_a_kept_text_of_parquet_makes_the_record_unreadable(tmp_path, connection):
+    path = write(tmp_path, "clinic/visits.parquet", "")
+    connection.execute(
+        "copy (select 'P' as visit_id, 1 as \"order\", chr(0) as x union all select 'P', 2, 'x') "
+        f"to {quote(str(path))} (format parquet)"
+    )
+    unreadable = [row[-1] is not None for row in rows(plan_feed(tmp_path, KEEPING, {}))]
+    assert sorted(unreadable) == [False, True]
+
+
+def test_kept_columns_are_no_drift_and_a_feed_that_begins_to_keep_them_is_read_again(tmp_path):
+    write(tmp_path, "clinic/visits.csv", "visit_id,order,x\na,1,2\n")
+    ignoring, keeping = request(tmp_path), request(tmp_path)
+    for feed in keeping["feeds"]:
+        feed["meta"] = {"keep_undeclared": True}
+    before, after = land(ignoring), land(keeping, land(ignoring)["new_files"])
+    assert [row["column_name"] for row in before["undeclared"]] == ["x"]
+    assert after["undeclared"] == []
+    assert len(before["new_files"]) == len(after["new_files"]) == len(after["gone_files"]) == 1
+    assert land(keeping, after["new_files"])["new_files"] == []
+    views = {view["name"]: view["select"] for view in before["views"]}
+    assert not any("undeclared_values" in select for select in views.values())
+    assert columns_of(after["views"]) == {
+        (
+            *(column.name for column in FEED.columns),
+            "undeclared_values",
+            "source_file",
+            "unreadable_text",
+        )
+    }
+
+
+def columns_of(views: list[dict[str, str]]) -> set[tuple[str, ...]]:
+    """Name the columns of the views of a plan: those of feeds that are there, and of others."""
+    with duckdb.connect() as connection:
+        return {
+            tuple(c[0] for c in connection.execute(view["select"]).description) for view in views
+        }
 
 
 def test_whole_numbers_that_parquet_keeps_as_doubles_have_no_point(tmp_path):

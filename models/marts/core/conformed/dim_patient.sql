@@ -1,11 +1,12 @@
 -- The patients of all areas. Where areas speak of one patient, the first of them that knows an
 -- attribute says so.
-{% set areas = ['hospital', 'telehealth', 'patient_flow', 'growth'] %}
+{% set areas = ['hospital', 'telehealth', 'patient_flow', 'growth', 'engagement'] %}
 {{ config(
     materialized='incremental_by_key', key=['patient_key'],
     consumes=[
         'hospital_patients(patient_key)', 'telehealth_patients(patient_key)',
         'patient_flow_patients(patient_key)', 'growth_patients(patient_key)',
+        'engagement_patients(patient_key)',
     ],
 ) }}
 

@@ -1,6 +1,6 @@
 -- The providers of all areas. Where areas speak of one provider, the first of them that knows an
 -- attribute says so.
-{% set areas = ['hospital', 'telehealth', 'growth'] %}
+{% set areas = ['hospital', 'telehealth', 'growth', 'engagement'] %}
 
 with members as (
     {% for area in areas %}

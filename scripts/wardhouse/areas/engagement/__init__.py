@@ -1,1 +1,1 @@
-"""Engagement: patients and physicians by what ties them to the clinic."""
+"""Engagement: personas of patients and physicians, found, tested and explained."""

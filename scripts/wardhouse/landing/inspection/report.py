@@ -24,6 +24,7 @@ from wardhouse.landing.inspection.cures import (
 from wardhouse.landing.inspection.values import ColumnValues, FeedValues, read_values
 from wardhouse.landing.options import VALUE_PREFIX, closest, read_settings, reference_seeds
 from wardhouse.landing.plan import plan_feed
+from wardhouse.landing.readers import UNDECLARED
 from wardhouse.settings import named_directory
 
 N_SHOWN = 3  # of what may come in thousands: files, problems, names
@@ -238,7 +239,8 @@ def _report(raw_dir: Path, plan: FeedPlan, base_models: BaseModels, n_first: int
         undeclared = sorted({name for _, name in read.undeclared})
         if undeclared:
             names = ", ".join(shortened(undeclared, "columns"))
-            report.remarks.append(f"not declared, not read: {names}")
+            fate = f"kept as {UNDECLARED}" if feed.keep_undeclared else "not read"
+            report.remarks.append(f"not declared, {fate}: {names}")
     report.cures = [
         cure.why + (" (it stands otherwise in feeds.csv)" if cure.option in plan.options else "")
         for cure in cures

@@ -1,0 +1,160 @@
+{#
+    What people are told apart by, in the order of their names: var('persona_features'), columns of
+    fct_engagement or of the feed's undeclared ones.
+#}
+{% macro persona_features() %}
+    {% set features = var('persona_features') %}
+    {% set features = [features] if features is string else features | unique(case_sensitive=true) | list %}
+    {% if features | length < 2 %}
+        {{ exceptions.raise_compiler_error(
+            "persona_features names " ~ (features | join(', ') or 'nothing')
+            ~ ": give two columns of healthcare_data or more, whether they are declared or not"
+        ) }}
+    {% endif %}
+    {{ return(features) }}
+{% endmacro %}
+
+
+{# A column of a person's profile as a number: a declared one, or one of those kept as they came. #}
+{% macro profile_number(column, options) -%}
+    {%- if column in declared_profile_numbers() -%}
+        {{ column }}::double
+    {%- else -%}
+        {{ parse_number(undeclared_value('undeclared_values', column), 8, options.decimal_mark) }}::double
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro declared_profile_numbers() %}
+    {{ return([
+        'satisfaction_score', 'engagement_level', 'procedure_frequency', 'referral_rate',
+        'technology_adoption', 'annual_value_amount',
+    ]) }}
+{% endmacro %}
+
+
+{# How values beyond the fences are treated: the var, held against what there is. #}
+{% macro outlier_treatment() %}
+    {% set treatment = var('persona_outlier_treatment') %}
+    {% set known = ['winsorise', 'remove_from_fit', 'none'] %}
+    {% if treatment not in known %}
+        {{ exceptions.raise_compiler_error(
+            "persona_outlier_treatment is " ~ treatment ~ ": take " ~ known | join(', ')
+        ) }}
+    {% endif %}
+    {{ return(treatment) }}
+{% endmacro %}
+
+
+{# Whether a value is beyond a feature's fences; one without fences has none beyond. #}
+{% macro is_beyond_fences(value) -%}
+    coalesce({{ value }} < lower_fence or {{ value }} > upper_fence, false)
+{%- endmacro %}
+
+
+{# A value drawn in to the nearer fence. #}
+{% macro winsorised(value) -%}
+    case
+        when {{ value }} < lower_fence then lower_fence
+        when {{ value }} > upper_fence then upper_fence
+        else {{ value }}
+    end
+{%- endmacro %}
+
+
+{#
+    The scaler and the centroids of each person type, as lists in the order of the features' names,
+    of a fit whose components begin with a prefix. One row per person type.
+#}
+{% macro persona_model(prefix='') %}
+    select
+        scalers.*,
+        centroids.persona_numbers,
+        centroids.centroids
+    from (
+        select
+            person_type,
+            list(value order by feature) filter (component = '{{ prefix }}scaler_mean') as means,
+            list(value order by feature) filter (component = '{{ prefix }}scaler_scale') as scales,
+            {{ fit_is_reliable() }} as is_reliable
+        from {{ ref('persona_fit') }}
+        group by person_type
+    ) as scalers
+    -- One row per person type on the right.
+    inner join (
+        select
+            person_type,
+            list(persona_number order by persona_number) as persona_numbers,
+            list(centroid order by persona_number) as centroids
+        from (
+            select
+                person_type,
+                level::integer as persona_number,
+                list(value order by feature) as centroid
+            from {{ ref('persona_fit') }}
+            where component = '{{ prefix }}centroid'
+            group by person_type, level
+        ) as each_persona
+        group by person_type
+    ) as centroids on scalers.person_type = centroids.person_type
+{% endmacro %}
+
+
+{# What the personas were called when this model was last built; nothing before the first time. #}
+{% macro names_of_last_build() %}
+    {% set last = load_relation(this) if execute else none %}
+    {% if last %}
+    select
+        person_type,
+        persona_number,
+        persona_name
+    from {{ last }}
+    where exists (
+        select segment from {{ ref('persona_segments') }} as segments
+        where starts_with(persona_name, segment)
+    )
+    {% else %}
+    select
+        null::varchar as person_type,
+        null::integer as persona_number,
+        null::varchar as persona_name
+    where false
+    {% endif %}
+{% endmacro %}
+
+
+{# A figure of a group of people, unless they are so few that it would tell of single ones. #}
+{% macro unless_few(figure, n_people) -%}
+    case when {{ n_people }} >= {{ var('minimum_cell_size') }} then {{ figure }} end
+{%- endmacro %}
+
+
+{# A column of a person's profile as text. #}
+{% macro profile_text(column) -%}
+    {%- if column in declared_profile_numbers() + ['has_marketing_consent'] -%}
+        {{ column }}::varchar
+    {%- else -%}
+        {{ parse_text(undeclared_value('undeclared_values', column)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{# What personas are held against: columns that did not make them, for a test of those that did is circular. #}
+{% macro persona_outside_columns() %}
+    {% set columns = var('persona_outside_columns') %}
+    {% set columns = [columns] if columns is string else columns | unique(case_sensitive=true) | list %}
+    {% set circular = columns | select('in', persona_features()) | list %}
+    {% if circular or not columns %}
+        {{ exceptions.raise_compiler_error(
+            "persona_outside_columns names " ~ (circular | join(', ') ~ ', of which the personas are made'
+            if circular else 'nothing') ~ ": give columns of healthcare_data that are in no persona_features"
+        ) }}
+    {% endif %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{# A number that Python found, null where it found none. #}
+{% macro known_number(column) -%}
+    nullif({{ column }}, 'nan'::double)
+{%- endmacro %}

@@ -1,0 +1,68 @@
+-- A persona is called by its segment, and by what sets it apart where the segment alone would not tell.
+-- Whose people mostly stay keeps the name of the last build, unless its segment is none any more.
+with personas as (
+    select * from {{ ref('persona_segment_matches') }}
+),
+
+kept as (
+    select
+        person_type,
+        level::integer as persona_number
+    from {{ ref('persona_fit') }}
+    where component = 'kept' and value = 1
+),
+
+last_names as (
+    {{ names_of_last_build() }}
+),
+
+candidates as (
+    select
+        *,
+        case
+            when segment = 'Moderate' or count(*) over (partition by person_type, segment) > 1
+                then segment || ': ' || most_distinguishing
+            else segment
+        end as short_name,
+        segment || ': ' || distinguishing_features as long_name
+    from personas
+),
+
+named as (
+    select
+        candidates.*,
+        last_names.persona_name as kept_name,
+        case
+            when count(*) over (partition by candidates.person_type, short_name) = 1 then short_name
+            when count(*) over (partition by candidates.person_type, long_name) = 1 then long_name
+            else long_name || ' (' || candidates.persona_number || ')'
+        end as name_by_rules
+    from candidates
+    -- A persona is in last_names and in kept once at most.
+    left join last_names
+        on
+            candidates.person_type = last_names.person_type
+            and candidates.persona_number = last_names.persona_number
+            and (last_names.person_type, last_names.persona_number) in (
+                select (person_type, persona_number) from kept
+            )
+),
+
+final as (
+    select
+        person_type,
+        persona_number,
+        case
+            when kept_name is not null then kept_name
+            -- The name is another's already.
+            when (person_type, name_by_rules) in (select (person_type, kept_name) from named where kept_name is not null)
+                then name_by_rules || ' (' || persona_number || ')'
+            else name_by_rules
+        end as persona_name,
+        name_by_rules,
+        segment,
+        distinguishing_features
+    from named
+)
+
+select * from final
