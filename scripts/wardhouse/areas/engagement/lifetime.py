@@ -88,51 +88,6 @@ def survival(n_ended: np.ndarray, n_left: np.ndarray, n_days: int) -> np.ndarray
     return np.concatenate([share, share[..., -1:] * ahead], axis=-1)
 
 
-def observe(engagement: pd.DataFrame) -> pd.DataFrame:
-    """Find how long each person was seen, and whether the person left.
-
-    Parameters
-    ----------
-    engagement : DataFrame
-        Rows of `fct_engagement` of one type: `person_key`, `as_of_date`, `first_seen_date`,
-        `left_date` (missing where unknown).
-
-    Returns
-    -------
-    DataFrame
-        By `person_key`: `days` (0 and more; missing where no day is known) and `has_left`.
-
-    Notes
-    -----
-    Somebody leaves on the day that the feed tells, or else, where later dates exist that do not
-    name the person, on the first of them. A feed that names people who had left before its first
-    date is complete, and everybody's time begins with the first day known. Another feed is of those
-    who were still there at its first date; their time begins with it, or whoever stayed long would
-    make the early days look safe.
-    """
-    dates = np.sort(engagement["as_of_date"].dropna().unique())
-    people = engagement.groupby("person_key").agg(
-        first_date=("as_of_date", "min"),
-        last_date=("as_of_date", "max"),
-        first_seen=("first_seen_date", "min"),
-        left=("left_date", "max"),
-    )
-    end = dates[-1] if len(dates) else people["left"].max()
-    if len(dates):
-        place = np.searchsorted(dates, people["last_date"].to_numpy(), side="right")
-        is_missing = (place < len(dates)) & people["last_date"].notna().to_numpy()
-        following = pd.Series(dates[np.minimum(place, len(dates) - 1)], people.index)
-        people["left"] = people["left"].fillna(following.where(is_missing))
-    is_complete = people["first_date"].isna() | (people["left"] <= people["first_date"])
-    start = people["first_seen"]
-    if not is_complete.any():
-        start = people[["first_date", "first_seen"]].max(axis=1)
-    has_left = people["left"] <= end
-    stop = people["left"].where(has_left, end)
-    days = (stop - start).dt.days
-    return pd.DataFrame({"days": days.where(days >= 0), "has_left": has_left & (days >= 0)})
-
-
 def value_of(
     people: pd.DataFrame, horizon: Horizon, retention: float | None, seed: int
 ) -> dict[str, float]:
@@ -141,8 +96,8 @@ def value_of(
     Parameters
     ----------
     people : DataFrame
-        `days`, `has_left` (as `observe` gives them) and `annual_value` (missing where unknown), by
-        person.
+        `days_seen` (missing where unknown), `has_left` and `annual_value_amount` (missing where
+        unknown), by person.
     horizon : Horizon
     retention : float or None
         Share that is assumed to stay a year; None where departures are observed.
@@ -156,11 +111,11 @@ def value_of(
         not a number where nobody's value is known.
     """
     worth = horizon.worth
-    value = people["annual_value"].to_numpy(float)
+    value = people["annual_value_amount"].to_numpy(float)
     is_known = np.isfinite(value)
     value = np.where(is_known, value, 0)
-    is_seen = people["days"].notna().to_numpy()
-    days = np.where(is_seen, people["days"].fillna(0), 0).astype(int)
+    is_seen = people["days_seen"].notna().to_numpy()
+    days = np.where(is_seen, people["days_seen"].fillna(0), 0).astype(int)
     has_left = people["has_left"].to_numpy(bool)
     n_days = int(days.max(initial=0)) + 1
 
@@ -199,7 +154,7 @@ def _stacked(rows: Iterable[tuple]) -> tuple[np.ndarray, ...]:
 
 def persona_lifetimes(
     members: pd.DataFrame,
-    engagement: pd.DataFrame,
+    departures: pd.DataFrame,
     assumptions: dict[str, float],
     horizon: Horizon,
     minimum_people: int,
@@ -211,15 +166,15 @@ def persona_lifetimes(
     ----------
     members : DataFrame
         `person_type`, `person_key` and `persona_number`, a row for each person.
-    engagement : DataFrame
-        Rows of `fct_engagement`: what `observe` reads, `person_type`, `is_current` and
-        `annual_value_amount`.
+    departures : DataFrame
+        Rows of `person_departures`: `person_type`, `person_key`, `has_left`, `days_seen` and
+        `annual_value_amount`, a row for each person.
     assumptions : dict of str to float
         Share that is assumed to stay a year, by type: taken where fewer than `MINIMUM_CASES` of
         the type are known to have left.
     horizon : Horizon
     minimum_people : int
-        A persona of fewer has no figures.
+        Where the annual value of fewer members is known there are no figures.
     seed : int
 
     Returns
@@ -232,30 +187,30 @@ def persona_lifetimes(
     ValueError
         If departures of a type are not known and no assumption names it.
     """
-    tables = []
-    newest = engagement[engagement["is_current"].astype(bool)].set_index("person_key")
-    for person_type, persons in members.groupby("person_type", sort=True):
-        seen = observe(engagement[engagement["person_type"] == person_type])
-        is_known = int(seen["has_left"].sum()) >= MINIMUM_CASES
+    n_left = departures.groupby("person_type")["has_left"].sum()
+    of_person = ["person_key", "has_left", "days_seen", "annual_value_amount"]
+    people = members.merge(departures[of_person], on="person_key").sort_values("person_key")
+    amounts = people["annual_value_amount"].astype(float)
+    rows = []
+    for (person_type, number), persons in people.assign(annual_value_amount=amounts).groupby(
+        ["person_type", "persona_number"], sort=True
+    ):
+        is_known = n_left[person_type] >= MINIMUM_CASES
         if not is_known and person_type not in assumptions:
             raise ValueError(f"retention_assumptions names no {person_type}: add a row with one")
-        retention = None if is_known else assumptions[person_type]
-        people = persons.sort_values("person_key").join(seen, on="person_key")
-        people["annual_value"] = people["person_key"].map(
-            newest["annual_value_amount"].astype(float)
-        )
-        for number, rows in people.groupby("persona_number", sort=True):
-            row = {
-                "person_type": person_type,
-                "persona_number": number,
-                "n_people": len(rows),
-                "n_value_known": int(rows["annual_value"].notna().sum()),
-                "n_departures": int(rows["has_left"].sum()) if is_known else None,
-                "retention_source": OBSERVED if is_known else ASSUMED,
-            }
-            if row["n_value_known"] >= minimum_people:
-                row["observed_years"] = rows["days"].max() / DAYS_OF_YEAR if is_known else None
-                with single_threaded():
-                    row |= value_of(rows, horizon, retention, seed)
-            tables.append(row)
-    return pd.DataFrame(tables, columns=list(COLUMNS)).astype(COLUMNS)
+        row = {
+            "person_type": person_type,
+            "persona_number": number,
+            "n_people": len(persons),
+            "n_value_known": int(persons["annual_value_amount"].notna().sum()),
+            "n_departures": int(persons["has_left"].sum()) if is_known else None,
+            "retention_source": OBSERVED if is_known else ASSUMED,
+        }
+        if row["n_value_known"] >= minimum_people:
+            row["observed_years"] = persons["days_seen"].max() / DAYS_OF_YEAR if is_known else None
+            with single_threaded():
+                row |= value_of(
+                    persons, horizon, None if is_known else assumptions[person_type], seed
+                )
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -10,7 +10,6 @@ from wardhouse.areas.engagement.lifetime import (
     DAYS_OF_YEAR,
     OBSERVED,
     Horizon,
-    observe,
     persona_lifetimes,
     survival,
     value_of,
@@ -26,7 +25,7 @@ def by_day(days, has_left, n=None):
 
 
 def people(days, has_left, value):
-    return pd.DataFrame({"days": days, "has_left": has_left, "annual_value": value})
+    return pd.DataFrame({"days_seen": days, "has_left": has_left, "annual_value_amount": value})
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -89,102 +88,56 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     assert covered >= 34
 
 
-def rows(*records):
-    """Return rows of engagement: person, date, first day, day of departure."""
-    frame = pd.DataFrame(
-        records, columns=["person_key", "as_of_date", "first_seen_date", "left_date"]
-    )
-    dates = ["as_of_date", "first_seen_date", "left_date"]
-    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in dates})
-
-
-def test_departures_are_told_or_seen_by_absence():
-    seen = observe(
-        rows(
-            (1, "2025-01-01", "2020-01-01", None),
-            (1, "2025-02-01", "2020-01-01", None),
-            (1, "2025-03-01", "2020-01-01", None),
-            (2, "2025-01-01", "2020-01-01", "2025-01-21"),
-            (3, "2025-01-01", "2020-01-01", None),
-            (4, "2025-02-01", "2025-01-22", None),
-            (4, "2025-03-01", "2025-01-22", None),
-        )
-    )
-    # Time begins with the first date on which a person could have been missing.
-    assert seen["days"].to_dict() == {1: 59, 2: 20, 3: 31, 4: 28}
-    assert seen["has_left"].to_dict() == {1: False, 2: True, 3: True, 4: False}
-
-
-def test_a_feed_that_names_those_gone_counts_from_their_first_day():
-    seen = observe(
-        rows(
-            (1, "2025-01-01", "2024-01-01", None),
-            (2, "2025-01-01", "2023-12-22", "2024-01-01"),
-            (3, "2025-01-01", None, None),
-        )
-    )
-    assert seen["days"].fillna(-1).to_dict() == {1: 366, 2: 10, 3: -1}
-    assert seen["has_left"].to_dict() == {1: False, 2: True, 3: False}
-
-
-def test_one_date_without_departures_says_nothing_of_them():
-    seen = observe(rows((1, "2025-01-01", "2024-01-01", None), (2, "2025-01-01", None, None)))
-    assert not seen["has_left"].any()
-    without_dates = observe(rows((1, None, "2024-01-01", None), (2, None, None, None)))
-    assert not without_dates["has_left"].any()
-
-
-def history(n, n_left):
-    """Return members of one persona and engagement on two dates, of whom some are gone."""
+def persona(n, n_left):
+    """Return members of one persona, seen for a year, and who of them left at its end."""
     keys = np.arange(n)
-    first = pd.DataFrame({"person_key": keys, "as_of_date": pd.Timestamp("2025-01-01")})
-    second = first[n_left:].assign(as_of_date=pd.Timestamp("2026-01-01"))
-    both = pd.concat([first, second], ignore_index=True).assign(
-        person_type="patient",
-        first_seen_date=pd.Timestamp("2024-01-01"),
-        left_date=pd.NaT,
-        annual_value_amount=200.0,
+    departures = pd.DataFrame(
+        {
+            "person_type": "patient",
+            "person_key": keys,
+            "has_left": keys < n_left,
+            "days_seen": 365,
+            "annual_value_amount": 200.0,
+        }
     )
-    both["is_current"] = ~both["person_key"].duplicated(keep="last")
     members = pd.DataFrame({"person_type": "patient", "person_key": keys, "persona_number": 1})
-    return members, both
+    return members, departures
 
 
 def test_where_departures_are_known_they_are_observed_and_else_assumed():
     for n_left, source in [(10, OBSERVED), (4, ASSUMED)]:
-        lifetimes = persona_lifetimes(*history(40, n_left), {"patient": 0.9}, FIVE_YEARS, 11, 1)
+        lifetimes = persona_lifetimes(*persona(40, n_left), {"patient": 0.9}, FIVE_YEARS, 11, 1)
         assert lifetimes["retention_source"].tolist() == [source]
         assert lifetimes["lifetime_value"].notna().all()
-    members, engagement = history(40, 0)
+    members, departures = persona(40, 0)
     with pytest.raises(ValueError, match="retention_assumptions names no patient"):
-        persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
+        persona_lifetimes(members, departures, {}, FIVE_YEARS, 11, 1)
 
 
 def test_few_people_have_no_figures_and_none_no_rows():
-    members, engagement = history(40, 10)
+    members, departures = persona(40, 10)
     members["persona_number"] = np.where(members["person_key"] % 4 == 0, 2, 1)
-    lifetimes = persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
+    lifetimes = persona_lifetimes(members, departures, {}, FIVE_YEARS, 11, 1)
     figures = ["mean_annual_value", "discounted_years", "lifetime_value", "observed_years"]
     assert lifetimes[figures].notna().all(axis=1).tolist() == [True, False]
     assert lifetimes["n_people"].tolist() == [30, 10]
-    nobody = persona_lifetimes(members[:0], engagement, {}, FIVE_YEARS, 11, 1)
+    nobody = persona_lifetimes(members[:0], departures, {}, FIVE_YEARS, 11, 1)
     assert nobody.empty
     assert list(nobody.columns) == list(COLUMNS)
 
 
 def test_order_of_rows_does_not_matter():
-    members, engagement = history(60, 20)
-    engagement["annual_value_amount"] = 100.0 + engagement["person_key"]
-    ours = persona_lifetimes(members, engagement, {}, FIVE_YEARS, 11, 1)
-    shuffled = (frame.sample(frac=1, random_state=4) for frame in (members, engagement))
+    members, departures = persona(60, 20)
+    departures["annual_value_amount"] = 100.0 + departures["person_key"]
+    ours = persona_lifetimes(members, departures, {}, FIVE_YEARS, 11, 1)
+    shuffled = (frame.sample(frac=1, random_state=4) for frame in (members, departures))
     pd.testing.assert_frame_equal(persona_lifetimes(*shuffled, {}, FIVE_YEARS, 11, 1), ours)
 
 
 def test_a_year_that_costs_a_quarter_of_the_people():
-    members, engagement = history(40, 10)
-    lifetimes = persona_lifetimes(members, engagement, {}, Horizon(1, 0), 11, 1)
-    # They are seen to be gone on the second date, a day's share of the horizon before its end.
+    members, departures = persona(40, 10)
+    lifetimes = persona_lifetimes(members, departures, {}, Horizon(1, 0), 11, 1)
     assert lifetimes["discounted_years"].item() == pytest.approx(1, abs=0.01)
-    two = persona_lifetimes(members, engagement, {}, Horizon(2, 0), 11, 1)
+    two = persona_lifetimes(members, departures, {}, Horizon(2, 0), 11, 1)
     ahead = np.exp(-10 / (40 * 365) * np.arange(1, 366)).sum() * 0.75 / DAYS_OF_YEAR
     assert two["discounted_years"].item() == pytest.approx(1 + ahead, abs=0.01)
