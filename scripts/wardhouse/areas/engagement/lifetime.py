@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 N_DRAWS = 500
 DAYS_OF_YEAR = 365.25
-OBSERVED, ASSUMED = "observed", "assumed"
+OBSERVED, ASSUMED, UNKNOWN = "observed", "assumed", "unknown"
 COLUMNS = {
     "person_type": "string",
     "persona_number": "int64",
@@ -171,7 +171,7 @@ def persona_lifetimes(
         `annual_value_amount`, a row for each person.
     assumptions : dict of str to float
         Share that is assumed to stay a year, by type: taken where fewer than `MINIMUM_CASES` of
-        the type are known to have left.
+        the type are known to have left. A type that is not there has no figures then.
     horizon : Horizon
     minimum_people : int
         Where the annual value of fewer members is known there are no figures.
@@ -181,11 +181,6 @@ def persona_lifetimes(
     -------
     DataFrame
         The columns `COLUMNS`, by type and persona.
-
-    Raises
-    ------
-    ValueError
-        If departures of a type are not known and no assumption names it.
     """
     n_left = departures.groupby("person_type")["has_left"].sum()
     of_person = ["person_key", "has_left", "days_seen", "annual_value_amount"]
@@ -196,21 +191,19 @@ def persona_lifetimes(
         ["person_type", "persona_number"], sort=True
     ):
         is_known = n_left[person_type] >= MINIMUM_CASES
-        if not is_known and person_type not in assumptions:
-            raise ValueError(f"retention_assumptions names no {person_type}: add a row with one")
+        retention = None if is_known else assumptions.get(person_type)
+        is_assumed = retention is not None
         row = {
             "person_type": person_type,
             "persona_number": number,
             "n_people": len(persons),
             "n_value_known": int(persons["annual_value_amount"].notna().sum()),
             "n_departures": int(persons["has_left"].sum()) if is_known else None,
-            "retention_source": OBSERVED if is_known else ASSUMED,
+            "retention_source": OBSERVED if is_known else ASSUMED if is_assumed else UNKNOWN,
         }
-        if row["n_value_known"] >= minimum_people:
+        if row["n_value_known"] >= minimum_people and (is_known or is_assumed):
             row["observed_years"] = persons["days_seen"].max() / DAYS_OF_YEAR if is_known else None
             with single_threaded():
-                row |= value_of(
-                    persons, horizon, None if is_known else assumptions[person_type], seed
-                )
+                row |= value_of(persons, horizon, retention, seed)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -109,9 +109,9 @@ def test_where_departures_are_known_they_are_observed_and_else_assumed():
         lifetimes = persona_lifetimes(*persona(40, n_left), {"patient": 0.9}, FIVE_YEARS, 11, 1)
         assert lifetimes["retention_source"].tolist() == [source]
         assert lifetimes["lifetime_value"].notna().all()
-    members, departures = persona(40, 0)
-    with pytest.raises(ValueError, match="retention_assumptions names no patient"):
-        persona_lifetimes(members, departures, {}, FIVE_YEARS, 11, 1)
+    nothing = persona_lifetimes(*persona(40, 0), {}, FIVE_YEARS, 11, 1)
+    assert nothing["retention_source"].tolist() == ["unknown"]
+    assert nothing["lifetime_value"].isna().all()
 
 
 def test_few_people_have_no_figures_and_none_no_rows():
