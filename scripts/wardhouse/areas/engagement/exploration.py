@@ -42,7 +42,8 @@ def feature_pairs(values: pd.DataFrame) -> pd.DataFrame:
             for other in wide.columns.drop(feature):
                 found = {"person_type": person_type, "feature": feature, "other_feature": other}
                 rows.append(
-                    found | _correlations(wide[feature].to_numpy(), wide[other].to_numpy())
+                    found
+                    | _correlations(wide[feature].to_numpy(), wide[other].to_numpy())
                     | _missingness(wide[feature].to_numpy(), wide[other].to_numpy())
                 )
     pairs = pd.DataFrame(rows, columns=PAIR_COLUMNS)
