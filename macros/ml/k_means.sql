@@ -16,11 +16,7 @@
         ) as {{ cluster }}_{{ feature }},
         {% endfor %}
         {% endfor %}
-        coalesce(
-            max(value) filter (feature = 'silhouette_out_of_sample')
-            > max(value) filter (feature = 'silhouette_baseline'),
-            false
-        ) as is_reliable
+        {{ fit_is_reliable() }} as is_reliable
     from {{ ref(fit) }}
 {% endmacro %}
 

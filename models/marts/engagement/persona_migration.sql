@@ -9,7 +9,8 @@ with moves as (
         to_date,
         from_persona_number,
         to_persona_number,
-        count(*) as n_people
+        count(*) as n_people,
+        sum(n_people) over (partition by person_type, from_date, to_date, from_persona_number)::bigint as n_from
     from {{ ref('persona_moves') }}
     group by person_type, from_date, to_date, from_persona_number, to_persona_number
 ),
@@ -28,12 +29,10 @@ names as (
     select * from {{ ref('persona_names') }}
 ),
 
-totals as (
+rates as (
     select
         moves.*,
-        sum(n_people) over (
-            partition by person_type, from_date, to_date, from_persona_number
-        )::bigint as n_from,
+        {{ rate_with_interval('moves.n_people', 'moves.n_from', 'share') }},
         coalesce(noise.noise_share, 0) as noise_share
     from moves
     -- One row per pair of personas on the right.
@@ -42,28 +41,29 @@ totals as (
 
 final as (
     select
-        totals.person_type,
-        totals.from_date,
-        totals.to_date,
-        totals.from_persona_number,
+        rates.person_type,
+        rates.from_date,
+        rates.to_date,
+        rates.from_persona_number,
         from_names.persona_name as from_persona,
-        totals.to_persona_number,
+        rates.to_persona_number,
         to_names.persona_name as to_persona,
-        {{ unless_few('totals.n_from', 'totals.n_from') }} as n_from,
-        {{ unless_few('totals.n_people', 'totals.n_people') }} as n_people,
-        {{ rate_with_interval('totals.n_people', 'totals.n_from', 'share') }},
-        totals.noise_share,
+        {{ unless_few('rates.n_from', 'rates.n_from') }} as n_from,
+        {% for figure in ['n_people', 'share', 'share_low', 'share_high'] %}
+        {{ unless_few('rates.' ~ figure, 'rates.n_people') }} as {{ figure }},
+        {% endfor %}
+        rates.noise_share,
         case
-            when totals.from_persona_number = totals.to_persona_number then 'stayed'
-            when share_low > totals.noise_share then 'more than noise'
+            when rates.from_persona_number = rates.to_persona_number then 'stayed'
+            when rates.share_low > rates.noise_share then 'more than noise'
             else 'no more than noise'
         end as verdict
-    from totals
+    from rates
     -- One row per persona on the right.
     left join names as from_names
-        on totals.person_type = from_names.person_type and totals.from_persona_number = from_names.persona_number
+        on rates.person_type = from_names.person_type and rates.from_persona_number = from_names.persona_number
     left join names as to_names
-        on totals.person_type = to_names.person_type and totals.to_persona_number = to_names.persona_number
+        on rates.person_type = to_names.person_type and rates.to_persona_number = to_names.persona_number
 )
 
 select * from final

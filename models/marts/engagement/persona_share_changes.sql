@@ -47,12 +47,13 @@ final as (
         changes.is_newest,
         {{ unless_few('changes.n_people', 'changes.n_people') }} as n_people,
         {{ unless_few('changes.share', 'changes.n_people') }} as share,
-        changes.share - changes.last_share as change,
-        1.96 * sqrt(
+        {{ unless_few('changes.share - changes.last_share', 'changes.n_people') }} as change,
+        abs(changes.share - changes.last_share)
+        - 1.96 * sqrt(
             changes.share * (1 - changes.share) / changes.n_all
             + changes.last_share * (1 - changes.last_share) / changes.last_n
-        ) + coalesce(noise.share_relabelled, 0) * changes.last_share as change_by_noise,
-        abs(change) - change_by_noise as change_beyond_noise
+        )
+        - coalesce(noise.share_relabelled, 0) * changes.last_share as change_beyond_noise
     from changes
     -- A persona is in each once.
     left join names

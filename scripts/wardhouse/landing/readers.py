@@ -154,7 +154,7 @@ def select_records(
             mapping |= {name: [name] for name in ENVELOPE if name in mapping}
             places |= {name: name for name in ENVELOPE}
         reader = _json_fields(files, keys, tested, keep_undeclared=keep_undeclared)
-        undeclared = UNDECLARED
+        undeclared = f"nullif({UNDECLARED}, '{{}}')"
         unreadable = "unreadable_text"
     elif first.kind == "csv":
         places = {name: f"c{place}" for place, name in enumerate(first.header, start=1)}
@@ -339,10 +339,8 @@ def _json_fields(
         texts = (
             f"{fields} || list_transform({others}, lambda entry : concat(entry.key, entry.value))"
         )
-        undeclared = (
-            f"case when is_record and len({others}) > 0 "
-            f"then to_json(map_from_entries({others}))::varchar end as {UNDECLARED}, "
-        )
+        kept = f"to_json(map_from_entries({others}))::varchar"
+        undeclared = f"case when is_record then {kept} end as {UNDECLARED}, "
     records = _messages(files) if files[0].is_stream else _json_records(files)
     is_record = f"case when is_object then {_is_plain(files, texts)} else false end"
     return (

@@ -1,4 +1,4 @@
-"""K-Means that SQL can apply: features in scaled units, centroids, and how far to trust them."""
+"""K-Means that SQL can apply: features in scaled units, and centroids."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 STARTS = 10  # the best of so many
 
 
-def k_means(k: int, seed: int) -> KMeans:
-    """Return an unfitted K-Means that runs to a fixed point.
+def k_means(k: int, seed: int, starts: int = STARTS) -> KMeans:
+    """Return an unfitted K-Means that runs to a fixed point: the best of so many starts.
 
     It stops when nothing moves, so that the labels do not depend on the order of sums.
 
@@ -28,7 +28,7 @@ def k_means(k: int, seed: int) -> KMeans:
     """
     from sklearn.cluster import KMeans
 
-    return KMeans(n_clusters=k, n_init=STARTS, max_iter=1000, tol=0, random_state=seed)
+    return KMeans(n_clusters=k, n_init=starts, max_iter=1000, tol=0, random_state=seed)
 
 
 def fit_k_means(values: np.ndarray, k: int, seed: int) -> Pipeline:
@@ -52,51 +52,3 @@ def k_means_rows(fit: Pipeline, features: Sequence[str], names: Sequence[str]) -
     for name, centroid in zip(names, clusters.cluster_centers_, strict=True):
         rows += value_rows("centroid", features, centroid, name)
     return rows
-
-
-def judge_k_means(scaled: np.ndarray, k: int, sample: int, seed: int) -> dict[str, float]:
-    """Score k clusters out of sample, against the same data with its structure destroyed.
-
-    Parameters
-    ----------
-    scaled : numpy.ndarray, shape (n, d)
-        In scaled units.
-    k : int
-    sample : int
-        Rows of each half, at most.
-    seed : int
-        Of the sample, the halves, the shuffling and the fits.
-
-    Returns
-    -------
-    dict of str to float
-        `silhouette_out_of_sample`: the rows are split in two halves, and the centroids of one
-        label the other; not-a-number where they give it one label only. `silhouette_baseline`:
-        the same after each column was shuffled by itself. `stability`: the agreement of the labels
-        that the two halves' centroids give to the same rows.
-
-    Notes
-    -----
-    Silhouette by Rousseeuw (1987); agreement by the adjusted Rand index (Hubert and Arabie 1985).
-    """
-    generator = np.random.default_rng(seed)
-    rows = scaled[generator.permutation(len(scaled))[: 2 * sample]]
-    shuffled = np.column_stack([generator.permutation(column) for column in rows.T])
-    silhouette, stability = _compare_halves(rows, k, seed)
-    baseline, _ = _compare_halves(shuffled, k, seed)
-    return {
-        "silhouette_out_of_sample": silhouette,
-        "silhouette_baseline": baseline,
-        "stability": stability,
-    }
-
-
-def _compare_halves(rows: np.ndarray, k: int, seed: int) -> tuple[float, float]:
-    """Return silhouette and stability of `judge_k_means` for these rows."""
-    from sklearn.metrics import adjusted_rand_score, silhouette_score
-
-    first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    fits = [k_means(k, seed).fit(half) for half in (first, second)]
-    labels = fits[0].predict(second)
-    silhouette = silhouette_score(second, labels) if len(set(labels)) > 1 else float("nan")
-    return silhouette, adjusted_rand_score(*(fit.predict(rows) for fit in fits))

@@ -93,7 +93,7 @@ def tidy_table(
     texts = {
         "task": task,
         "data_fingerprint": data_fingerprint,
-        "settings": json.dumps(settings | versions(), sort_keys=True),
+        "settings": settings_text(settings),
     }
     for name, text in (texts | (further or {})).items():
         rows.append(value_row("setting", name, np.nan) | {"text": text})
@@ -122,6 +122,11 @@ def fingerprint(*data: pd.DataFrame | np.ndarray) -> str:
             part = pd.util.hash_pandas_object(part, index=False).to_numpy()
         digest.update(np.ascontiguousarray(part))
     return digest.hexdigest()
+
+
+def settings_text(settings: dict) -> str:
+    """Write settings of a fit, with the versions of the libraries, as JSON."""
+    return json.dumps(settings | versions(), sort_keys=True)
 
 
 def versions() -> dict[str, str]:

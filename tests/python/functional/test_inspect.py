@@ -88,6 +88,17 @@ def test_inspect_shows_how_columns_map_and_what_is_not_read(raw_dir):
     assert "review_date absent" in lines
 
 
+def test_inspect_says_which_columns_are_kept(tmp_path):
+    (tmp_path / "engagement").mkdir()
+    path = tmp_path / "engagement" / "healthcare_data.csv"
+    path.write_text("CUSTOMER_ID,Doc_visits,[red]Fax\nC1,6,5\n")
+    code, output = wardhouse("inspect", tmp_path)
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    assert code == 0
+    assert "person_id CUSTOMER_ID id all 1 C1" in lines
+    assert "not declared, kept as undeclared_values: Doc_visits, [red]Fax" in lines
+
+
 def test_inspect_without_rows_shows_the_mapping_alone(raw_dir):
     code, output = wardhouse("inspect", raw_dir, "--rows", 0)
     assert code == 0
