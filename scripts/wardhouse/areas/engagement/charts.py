@@ -6,21 +6,27 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from wardhouse.areas.engagement import charts_of_people, charts_of_personas
+from wardhouse.areas.engagement.k_selection import own_choices
 from wardhouse.areas.engagement.shown import Shown, spoken
 from wardhouse.report.chart import BLUE, GREY, ORANGE, Chart
 
 if TYPE_CHECKING:
-    import pandas as pd
     from wardhouse.report.tables import Read
 
 PERSON_TYPES = ("patient", "physician")
-CRITERIA = {  # column that tells whether it agrees: what it is called, and which k it takes
-    "silhouette_agrees": ("silhouette", lambda of: of["silhouette"].idxmax()),
-    "calinski_harabasz_agrees": ("Calinski-Harabasz", lambda of: of["calinski_harabasz"].idxmax()),
-    "davies_bouldin_agrees": ("Davies-Bouldin", lambda of: of["davies_bouldin"].idxmin()),
-    "elbow_agrees": ("elbow", lambda of: of["elbow_k"].iloc[0]),
-    "gap_agrees": ("gap statistic", lambda of: _gap_choice(of)),
+CRITERIA = {
+    "silhouette": "silhouette",
+    "calinski_harabasz": "Calinski-Harabasz",
+    "davies_bouldin": "Davies-Bouldin",
+    "elbow": "elbow",
+    "gap": "gap statistic",
+}
+CHOSEN_BY = {
+    "rule": "was chosen by the rule (dashed)",
+    "persona_k": "was fixed by the var persona_k (dashed)",
+    "no eligible k": "has the largest silhouette, but no k meets the rule (dashed)",
 }
 
 
@@ -159,11 +165,10 @@ def selection(shown: Shown) -> Chart:
     from plotly.subplots import make_subplots
 
     name, title = "number_of_personas", "how many personas"
-    table = shown.rows("ml.persona_k_selection").sort_values("k")
+    table = shown.rows("ml.persona_k_selection").sort_values("k", ignore_index=True)
     if table.empty:
         return shown.empty(name, title)
-    table = table.set_index("k")
-    chosen = table.index[table["is_chosen"].astype(bool)]
+    chosen = table[table["is_chosen"].astype(bool)].iloc[0]
     figure = make_subplots(
         2, 2, specs=[[{}, {}], [{"colspan": 2}, None]], row_heights=[0.6, 0.4],
         vertical_spacing=0.2, horizontal_spacing=0.12,
@@ -175,7 +180,7 @@ def selection(shown: Shown) -> Chart:
         ("silhouette", 2, "Mean silhouette", table["silhouette_error"]),
     ):
         figure.add_scatter(
-            x=table.index, y=table[column], mode="lines+markers", showlegend=False,
+            x=table["k"], y=table[column], mode="lines+markers", showlegend=False,
             line={"color": BLUE, "width": 2},
             marker={
                 "size": 10, "color": np.where(is_eligible, BLUE, "white"),
@@ -185,59 +190,40 @@ def selection(shown: Shown) -> Chart:
             hovertemplate=f"k = %{{x}}: %{{y:,.3f}}<extra>{axis}</extra>", row=1, col=place,
         )  # fmt: skip
         figure.update_yaxes(title=axis, rangemode="tozero", row=1, col=place)
-    taken = {
-        label: (choose(table), table.loc[chosen, agrees].eq(True).all())
-        for agrees, (label, choose) in CRITERIA.items()
-    }
-    known = {label: each for label, each in taken.items() if not np.isnan(each[0])}
+    choices = own_choices(table)
+    taken = {label: choices[criterion] for criterion, label in CRITERIA.items()}
+    known = {label: int(k) for label, k in taken.items() if not pd.isna(k)}
     figure.add_scatter(
-        x=[k for k, _ in known.values()], y=list(known), mode="markers", showlegend=False,
+        x=list(known.values()), y=list(known), mode="markers", showlegend=False,
         marker={
             "size": 14, "symbol": "diamond", "opacity": 1,
-            "color": [BLUE if agrees else ORANGE for _, agrees in known.values()],
+            "color": [BLUE if k == chosen["k"] else ORANGE for k in known.values()],
         },
         hovertemplate="%{y}: k = %{x}<extra></extra>", row=2, col=1,
     )  # fmt: skip
     for row, col in ((1, 1), (1, 2), (2, 1)):
-        for k in chosen:
-            figure.add_vline(
-                x=k,
-                line={"color": GREY, "dash": "dash", "width": 2},
-                layer="below",
-                row=row,
-                col=col,
-            )
-        span = [table.index.min() - 0.5, table.index.max() + 0.5]
+        dashed = {"color": GREY, "dash": "dash", "width": 2}
+        figure.add_vline(x=chosen["k"], line=dashed, layer="below", row=row, col=col)
+        span = [table["k"].min() - 0.5, table["k"].max() + 0.5]
         figure.update_xaxes(title="Personas (k)", dtick=1, range=span, row=row, col=col)
     figure.update_yaxes(
         categoryorder="array", categoryarray=list(taken)[::-1], range=[-0.6, len(taken) - 0.4],
         row=2, col=1,
     )  # fmt: skip
     figure.update_annotations(font_size=13)
-    return shown.chart(name, title, _selection_note(shown, table, taken), figure, 640)
+    return shown.chart(name, title, _selection_note(shown, chosen, taken), figure, 640)
 
 
-def _selection_note(shown: Shown, table: pd.DataFrame, taken: dict) -> str:
-    told = {"rule": "by the rule", "persona_k": "by the var persona_k"}
-    chosen = table[table["is_chosen"].astype(bool)]
-    how = [
-        f"k = {k} was chosen {told.get(row['chosen_by'], 'though no k meets the rule')} (dashed)."
-        for k, row in chosen.iterrows()
-    ]
+def _selection_note(shown: Shown, chosen: pd.Series, taken: dict[str, int | None]) -> str:
+    how = CHOSEN_BY[chosen["chosen_by"]]
     against = [
-        f"{label} ({'finds none' if np.isnan(k) else f'{k:.0f}'})"
-        for label, (k, agrees) in taken.items()
-        if not agrees
+        f"{label} ({'finds none' if pd.isna(k) else k})"
+        for label, k in taken.items()
+        if pd.isna(k) or k != chosen["k"]
     ]
-    said = f"Not of that mind (orange): {', '.join(against)}." if against else "All criteria agree."
+    said = f"Others choose (orange): {', '.join(against)}." if against else "All criteria agree."
     return (
-        f"n = {int(table['n_fitted'].max()):,} {shown.person_type}s. {' '.join(how)} The rule "
+        f"n = {int(chosen['n_fitted']):,} {shown.person_type}s. k = {chosen['k']} {how}. The rule "
         "takes the largest silhouette among k whose groups are large and stable enough (filled); "
         f"ties go to the smaller k. {said}"
     )
-
-
-def _gap_choice(table: pd.DataFrame) -> float:
-    """Return the first k whose gap the next one's does not exceed by more than its error."""
-    enough = table["gap"] >= (table["gap"] - table["gap_error"]).shift(-1)
-    return float(enough.idxmax()) if enough.any() else np.nan

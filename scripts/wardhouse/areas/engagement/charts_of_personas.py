@@ -52,7 +52,8 @@ def cards(shown: Shown) -> Chart:
         top += height + GAP
     validation = shown.validation
     note = (
-        f"n = {int(validation['n_people']):,} {shown.person_type}s in {len(texts)} personas; "
+        f"n = {int(shown.personas['n_people'].sum()):,} {shown.person_type}s in {len(texts)} "
+        f"personas{f', without those of whom there are {HIDDEN}' if shown.hidden else ''}; "
         f"silhouette {validation['silhouette']:.2f}, stability (mean adjusted Rand index of "
         f"bootstraps) {validation['bootstrap_ari']:.2f}, p = {validation['copula_p']:.2f} against "
         "data without groups. Jaccard tells how well a persona is found again, 0 to 1."
@@ -237,7 +238,8 @@ def migration(shown: Shown) -> Chart:
     import plotly.graph_objects as go
 
     name, title = "migration", "moves between personas"
-    moves = shown.rows("engagement.persona_migration")
+    order = ["from_date", "to_date", "from_persona_number", "to_persona_number"]
+    moves = shown.rows("engagement.persona_migration").sort_values(order)
     if moves.empty:
         return shown.empty(name, title, NO_HISTORY if len(shown.personas) else "")
     known = moves.dropna(subset=["n_people"])
