@@ -46,6 +46,18 @@
 {% endmacro %}
 
 
+{# How many personas there shall be, empty where the rule chooses; refuses what is no such number. #}
+{% macro persona_k() %}
+    {% set k = var('persona_k') | string | trim %}
+    {% if k and not (modules.re.fullmatch('[0-9]+', k) and k | int >= 2) %}
+        {{ exceptions.raise_compiler_error(
+            "persona_k is " ~ k ~ ": give a whole number from 2, or nothing to leave it to the rule"
+        ) }}
+    {% endif %}
+    {{ return(k) }}
+{% endmacro %}
+
+
 {# Whether a value is beyond a feature's fences; one without fences has none beyond. #}
 {% macro is_beyond_fences(value) -%}
     coalesce({{ value }} < lower_fence or {{ value }} > upper_fence, false)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wardhouse.ml.groups import LARGEST_P, copula_test
-from wardhouse.ml.threads import single_threaded
+from wardhouse.areas.engagement.k_selection import Settings, select_k
+from wardhouse.areas.engagement.personas import Last, People, Vectors, fit_personas
+from wardhouse.ml.groups import LARGEST_P
 
 Shape = Callable[[np.random.Generator, int], np.ndarray]
 PEOPLE = 500
@@ -41,28 +42,40 @@ GROUPED: dict[str, Shape] = {"planted": _planted, "overlapping": _overlapping}
 
 @dataclass(frozen=True)
 class Calls:
-    """How often one shape was called grouped.
+    """How often people of one shape were said to be of groups.
 
     Attributes
     ----------
     shape : str
     has_groups : bool
         In truth.
-    n_called, n_seeds : int
+    n_grouped : int
+        Seeds whose p-value against data without groups is at most 0.05.
+    n_reliable : int
+        Seeds whose personas were called reliable.
+    n_seeds : int
     """
 
     shape: str
     has_groups: bool
-    n_called: int
+    n_grouped: int
+    n_reliable: int
     n_seeds: int
 
 
 def count_calls(n_seeds: int, people: int = PEOPLE) -> Iterator[Calls]:
-    """Test every shape with so many seeds, and yield one count after the other."""
+    """Fit every shape with so many seeds as personas are fitted, and count, shape after shape."""
+    features = tuple(f"feature_{number}" for number in range(1, 5))
     for name, shape in (CLOUDS | GROUPED).items():
-        n_called = 0
+        p_values, verdicts = [], []
         for seed in range(n_seeds):
             values = shape(np.random.default_rng(seed), people)
-            with single_threaded():
-                n_called += copula_test(values, seed, max_rows=people).p_value <= LARGEST_P
-        yield Calls(name, name in GROUPED, n_called, n_seeds)
+            everybody = People(np.arange(people), values, np.ones(people, dtype=bool))
+            settings = Settings(seed=seed)
+            selection = select_k(values, settings)
+            table = fit_personas(name, Vectors(features, everybody), selection, settings, Last())
+            figures = table[table["component"] == "metric"].set_index("feature")["value"]
+            p_values.append(figures["copula_p"])
+            verdicts.append(figures["is_reliable"])
+        n_grouped = int((np.array(p_values) <= LARGEST_P).sum())
+        yield Calls(name, name in GROUPED, n_grouped, int(sum(verdicts)), n_seeds)

@@ -115,6 +115,30 @@ def _broker(bootstrap: str | None, place: Path) -> Iterator[str]:
         raise ContenderError(f"{error}; give --bootstrap for a broker of yours") from None
 
 
+@app.command("engagement")
+def engagement_bench_command(
+    seeds: Annotated[int, typer.Option(min=1, help="How often each shape is drawn.")] = 20,
+    people: Annotated[int, typer.Option(min=100, help="How many people are drawn.")] = 500,
+) -> None:
+    """Count how often personas are called reliable, of people with groups and without."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from wardhouse.bench.engagement import count_calls
+
+    console = Console()
+    table = Table("shape", title=f"{people:,} people, {seeds} seeds", title_justify="left")
+    for heading in ("true groups", "p at most 0.05", "reliable"):
+        table.add_column(heading, justify="right")
+    with console.status("fitting") as status:
+        for found in count_calls(seeds, people):
+            truth = "yes" if found.has_groups else "no"
+            table.add_row(found.shape, truth, str(found.n_grouped), str(found.n_reliable))
+            status.update(f"fitted {found.shape}")
+    console.print(table)
+    console.print(describe_machine(), markup=False, highlight=False)
+
+
 @app.command("stream")
 def stream_bench_command(
     bootstrap: Annotated[

@@ -34,12 +34,12 @@ def last_table(
         None where there is no such table yet.
     """
     place = [this.database, this.schema, name or this.identifier]
-    found = session.execute(
-        "select count(*) from information_schema.tables "
+    known = session.execute(
+        "select table_name from information_schema.tables "
         "where table_catalog = ? and table_schema = ? and table_name = ?",
         place,
-    ).fetchone()
-    if not found[0]:
+    ).fetchall()
+    if not known:
         return None
     quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in place)
     return session.execute(f"select {columns} from {quoted}").df()  # noqa: S608

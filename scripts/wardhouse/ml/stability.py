@@ -201,8 +201,9 @@ def gap_statistic(scaled: np.ndarray, ks: list[int], seed: int) -> tuple[np.ndar
     turned = centred @ axes.T
     box = turned.min(axis=0), turned.max(axis=0)
 
-    def spreads(rows: np.ndarray, seed: int) -> list[float]:
-        return [k_means(k, seed, starts=1).fit(rows).inertia_ for k in ks]
+    def spreads(rows: np.ndarray, seed: int) -> np.ndarray:
+        found = np.array([k_means(k, seed, starts=1).fit(rows).inertia_ for k in ks])
+        return np.where(found > 1e-12 * (rows**2).sum(), found, 0)  # the last digits are none
 
     references = [
         spreads(generator.uniform(*box, size=turned.shape) @ axes, seed + 1 + number)

@@ -14,5 +14,5 @@ def model(dbt, session):
         selection=dbt.ref("persona_k_selection").df(),
         last_fit=last_table(session, dbt.this),
         last_members=last_table(session, dbt.this, "persona_members", members),
-        settings=Settings.of(dbt.config.meta_get),
+        settings=Settings.of(dbt.config.meta_get("settings")),
     )

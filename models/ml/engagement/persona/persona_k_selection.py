@@ -7,4 +7,4 @@ def model(dbt, session):
     from wardhouse.areas.engagement.k_selection import Settings
     from wardhouse.areas.engagement.vectors import select_all
 
-    return select_all(dbt.ref("persona_vectors"), Settings.of(dbt.config.meta_get))
+    return select_all(dbt.ref("persona_vectors"), Settings.of(dbt.config.meta_get("settings")))

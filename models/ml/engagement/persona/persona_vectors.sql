@@ -1,6 +1,7 @@
 -- The features that a fit reads: filled, and drawn in to the fences where that is the treatment. Who
 -- lacks a feature that is not filled is not here. Every day is treated by the rules of today.
 {% set treatment = outlier_treatment() %}
+{% do persona_k() %} -- refused before anything is fitted
 
 with delivered as (
     select * from {{ ref('persona_values') }}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from wardhouse.ml.stability import (
 )
 from wardhouse.ml.threads import single_threaded
 from wardhouse.ml.tidy import MINIMUM_ROWS, sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KS = range(2, 11)
 SMALLEST_JACCARD = 0.6
@@ -55,10 +59,10 @@ class Settings:
     null_draws: int = 99
 
     @classmethod
-    def of(cls, meta_get) -> Settings:
-        """Read the settings from a model's meta, where each is a word; an empty one is none."""
-        words = {field.name: str(meta_get(field.name) or "").strip() for field in fields(cls)}
-        return cls(**{name: int(word) if word else None for name, word in words.items()})
+    def of(cls, words: Mapping[str, object]) -> Settings:
+        """Read settings of vars, each a number or its word; an empty word is none."""
+        texts = {name: str(word).strip() for name, word in words.items()}
+        return cls(**{name: int(text) if text else None for name, text in texts.items()})
 
 
 def select_k(values: np.ndarray, settings: Settings) -> pd.DataFrame:

@@ -5,7 +5,61 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from wardhouse.areas.engagement.personas import People, Vectors
+import pandas as pd
+from wardhouse.areas.engagement.k_selection import Settings, select_k
+from wardhouse.areas.engagement.personas import Last, People, Vectors, fit_personas
+
+PERSON_TYPES = ("patient", "physician")
+
+
+def select_all(vectors: Any, settings: Settings) -> pd.DataFrame:
+    """Select the number of personas of each type from the model `persona_vectors`, a relation."""
+    found = []
+    for person_type in PERSON_TYPES:
+        table = select_k(read_vectors(vectors, person_type).current.fitted, settings)
+        table.insert(0, "person_type", pd.array([person_type] * len(table), dtype="string"))
+        found.append(table)
+    return pd.concat(found, ignore_index=True)
+
+
+def fit_all(
+    vectors: Any,
+    selection: pd.DataFrame,
+    last_fit: pd.DataFrame | None,
+    last_members: pd.DataFrame | None,
+    settings: Settings,
+) -> pd.DataFrame:
+    """Fit the personas of each type.
+
+    Parameters
+    ----------
+    vectors
+        DuckDB relation of the model `persona_vectors`.
+    selection : DataFrame
+        As `select_all` makes it.
+    last_fit : DataFrame or None
+        What this returned in the last build.
+    last_members : DataFrame or None
+        Of the last build: `person_type`, `person_key`, `persona_number`.
+    settings : Settings
+
+    Returns
+    -------
+    DataFrame
+        As `fit_personas` makes it, type after type.
+    """
+    found = []
+    for person_type in PERSON_TYPES:
+        last = Last()
+        if last_fit is not None:
+            last = Last(last_fit[last_fit["person_type"] == person_type])
+        if last_members is not None:
+            own = last_members[last_members["person_type"] == person_type]
+            last = Last(last.fit, own["person_key"].to_numpy(), own["persona_number"].to_numpy())
+        own = selection[selection["person_type"] == person_type]
+        read = read_vectors(vectors, person_type)
+        found.append(fit_personas(person_type, read, own, settings, last))
+    return pd.concat(found, ignore_index=True)
 
 
 def read_vectors(vectors: Any, person_type: str) -> Vectors:
@@ -24,9 +78,9 @@ def read_vectors(vectors: Any, person_type: str) -> Vectors:
         People in the order of their keys. Without features where the type has nobody.
     """
     own = vectors.filter(f"person_type = '{person_type}'")
-    known = own.limit(1).project("features").fetchone()
-    features = tuple(known[0]) if known else ()
-    earliest, newest = own.aggregate("min(as_of_date), max(as_of_date)").fetchone()
+    known = own.limit(1).project("features").fetchall()
+    features = tuple(known[0][0]) if known else ()
+    [(earliest, newest)] = own.aggregate("min(as_of_date), max(as_of_date)").fetchall()
     has_history = earliest is not None and earliest < newest
     return Vectors(
         features,
