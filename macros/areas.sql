@@ -6,7 +6,10 @@
     {{ return({
         'engagement': {
             'feeds': ['healthcare_data'],
-            'fits': ['patient_persona_fit', 'physician_persona_fit'],
+            'fits': [
+                'patient_departure_fit', 'patient_persona_fit', 'physician_departure_fit',
+                'physician_persona_fit',
+            ],
             'alert_metrics': ['alert_metrics_engagement'],
         },
         'growth': {

@@ -65,11 +65,11 @@ class Group(NamedTuple):
 CHAMPIONS, HIGH_VOLUME, AT_RISK, DIGITAL, TRADITIONAL = range(5)
 GROUPS = (
     (
-        Group("Champions", (89, 810, 200, 75, 50), (0, 8, 0, 1, 1), 15, 5200, 52),
-        Group("High-Volume Adopters", (69, 600, 640, 30, 87), (0, 0, 6, 0, 1), 15, 9100, 44),
-        Group("At-Risk", (45, 230, 140, 12, 42), (-1, -6, 0, 0, 0), 150, 1400, 47),
-        Group("Moderate: digital", (64, 560, 100, 20, 82), (0, 0, 0, 0, 1), 90, 2100, 33),
-        Group("Moderate: traditional", (80, 400, 340, 64, 18), (0, 2, 0, 0, 0), 15, 3000, 69),
+        Group("Champions", (89, 810, 200, 75, 50), (0, 8, 0, 1, 1), 8, 5200, 52),
+        Group("High-Volume Adopters", (69, 600, 640, 30, 87), (0, 0, 6, 0, 1), 8, 9100, 44),
+        Group("At-Risk", (45, 230, 140, 12, 42), (-1, -6, 0, 0, 0), 160, 1400, 47),
+        Group("Moderate: digital", (64, 560, 100, 20, 82), (0, 0, 0, 0, 1), 150, 2100, 33),
+        Group("Moderate: traditional", (80, 400, 340, 64, 18), (0, 2, 0, 0, 0), 8, 3000, 69),
     ),
     (
         Group("Champions", (89, 810, 600, 200, 52), (0, 8, 0, 2, 1), 10, 52_000, 51),

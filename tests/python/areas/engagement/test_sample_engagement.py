@@ -314,3 +314,49 @@ def test_command_writes_engagement(tmp_path):
     rows = pd.read_csv(tmp_path / "engagement" / f"{FEED}.csv")
     assert rows.person_id.nunique() == 60
     assert round(rows.satisfaction_score.isna().mean(), 1) == 0.1
+
+
+def test_the_warehouse_makes_of_every_record_what_the_truth_says(sample, default):
+    rows = sample.query(
+        "select n_raw, n_accepted, n_rejected, n_duplicates "
+        "from quality.feed_reconciliation where area = 'engagement'"
+    )
+    assert rows == [tuple(vars(default.feeds[FEED]).values())]
+
+
+def test_the_shipped_sample_stays_below_the_thresholds(sample):
+    verdicts = sample.query(
+        "select distinct verdict from quality.intake_shares where area = 'engagement'"
+    )
+    assert verdicts == [("fine",)]
+
+
+def test_flags_of_profiles_are_as_many_as_the_dirt(sample, default):
+    flags = dict(
+        sample.query(
+            "select repair, count(*) "
+            "from (select unnest(repairs) as repair from core.fct_engagement) group by repair"
+        )
+    )
+    dirt = default.dirt
+    assert flags == {
+        "satisfaction_score:out_of_range": dirt["satisfaction_beyond"],
+        "satisfaction_score:set_null": dirt["satisfaction_unreadable"],
+        "engagement_level:out_of_range": dirt["engagement_beyond"],
+        "technology_adoption:out_of_range": dirt["adoption_beyond"],
+        "annual_value:out_of_range": dirt["value_negative"],
+        "first_seen_date:set_null": dirt["first_seen_unreadable"],
+        "left_date:before_first_seen": dirt["left_before_first_seen"],
+        "marketing_consent:set_null": dirt["consent_unreadable"],
+    }
+
+
+def test_persons_are_of_the_type_and_on_the_dates_of_the_truth(sample, default):
+    truth, groups = persons(default)
+    profiles = sample.frame("select person_id, person_type, as_of_date from core.fct_engagement")
+    assert (truth.person_type[profiles.person_id].to_numpy() == profiles.person_type).all()
+    told = set(zip(profiles.person_id, profiles.as_of_date.astype(str), strict=True))
+    planted = set(groups.stack().dropna().index)
+    # What is missing was refused.
+    assert told < planted
+    assert len(planted - told) == default.feeds[FEED].n_rejected

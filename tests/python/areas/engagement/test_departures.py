@@ -1,0 +1,158 @@
+"""Who leaves: areas held against scikit-learn, and when the regression is believed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from wardhouse.areas.engagement.departures import compare_areas, fit_departures
+from wardhouse.ml.tidy import COLUMNS
+
+
+def transitions(n=400, dates=3, seed=0, risk=None, weight=3.0):
+    """Return people on dates, of whom those with a high first feature leave."""
+    generator = np.random.default_rng(seed)
+    frames = []
+    for date in pd.date_range("2025-01-01", periods=dates, freq="91D"):
+        values = generator.normal(size=(n, 2)) * [1, 5] + [50, 7]
+        log_odds = weight * (values[:, 0] - 50) - 2
+        frames.append(
+            pd.DataFrame(
+                {
+                    "person_type": "patient",
+                    "person_key": np.arange(n),
+                    "as_of_date": date,
+                    "has_left": generator.random(n) < 1 / (1 + np.exp(-log_odds)),
+                    "risk_by_weights": generator.random(n) if risk is None else risk(values),
+                    "features": [["a", "b"]] * n,
+                    "feature_values": list(values),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def told(table, component):
+    rows = table[table["component"] == component].set_index("feature")
+    return (rows["text"] if component == "setting" else rows["value"]).to_dict()
+
+
+def test_areas_are_those_of_scikit_learn():
+    generator = np.random.default_rng(5)
+    is_case = generator.random(300) < 0.2
+    scores = np.array([is_case + generator.normal(size=300), generator.integers(0, 5, 300)])
+    compared = compare_areas(is_case, scores, 1)
+    exact = [roc_auc_score(is_case, score) for score in scores]
+    np.testing.assert_allclose(compared.areas, exact)
+    assert (compared.low < exact).all()
+    assert (exact < compared.high).all()
+    assert compared.difference == pytest.approx(exact[0] - exact[1])
+
+
+def test_draws_are_of_people_with_replacement():
+    generator = np.random.default_rng(6)
+    is_case = generator.random(200) < 0.3
+    scores = np.array([is_case + generator.normal(size=200), generator.normal(size=200)])
+    compared = compare_areas(is_case, scores, 2)
+    drawn = []
+    for _ in range(200):
+        rows = generator.integers(0, 200, 200)
+        drawn.append([roc_auc_score(is_case[rows], score[rows]) for score in scores])
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    np.testing.assert_allclose(compared.low, low, atol=0.03)
+    np.testing.assert_allclose(compared.high, high, atol=0.03)
+
+
+def test_a_score_is_no_better_than_itself():
+    is_case = np.arange(60) % 3 == 0
+    score = np.random.default_rng(1).normal(size=60)
+    compared = compare_areas(is_case, np.array([score, score]), 1)
+    assert (compared.difference_low, compared.difference_high) == (0, 0)
+
+
+def test_regression_is_named_where_it_is_better_beyond_chance():
+    table = fit_departures(transitions(), 42, 5000)
+    metrics, settings = told(table, "metric"), told(table, "setting")
+    assert settings["better"] == "regression"
+    assert pd.isna(settings["reason"])
+    assert metrics["score"] > 0.9 > metrics["baseline_score"]
+    assert metrics["difference_low"] > 0
+    assert metrics["n_fitted"] == 800
+    assert metrics["n_held_out"] == 400
+    assert settings["held_out_from"] == "2025-07-02"
+
+
+def test_weights_are_named_where_they_are_as_good():
+    as_good = transitions(risk=lambda values: values[:, 0])
+    table = fit_departures(as_good, 42, 5000)
+    settings = told(table, "setting")
+    assert settings["better"] == "weights"
+    assert settings["reason"] == "The regression is not better than the weights beyond chance."
+    assert told(table, "metric")["is_reliable"] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_nothing_tells_who_leaves_weights_are_named(seed):
+    table = fit_departures(transitions(weight=0.0, seed=seed), 42, 5000)
+    assert told(table, "setting")["better"] == "weights"
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (transitions(dates=1), "Too few to learn from: 0 of 0 left."),
+        (transitions(n=8), "Too few to learn from:"),
+        (
+            transitions().assign(has_left=lambda rows: rows.person_key == 1),
+            "Too few to learn from:",
+        ),
+        (
+            transitions().assign(
+                has_left=lambda rows: rows.has_left & (rows.as_of_date < rows.as_of_date.max())
+            ),
+            "Too few to judge by: 0 of 400 left.",
+        ),
+    ],
+    ids=["one date", "few people", "few who leave", "nobody leaves at last"],
+)
+def test_few_departures_are_left_to_the_weights(rows, said):
+    table = fit_departures(rows, 42, 5000)
+    settings = told(table, "setting")
+    assert settings["better"] == "weights"
+    assert settings["reason"].startswith(said)
+    assert not told(table, "coefficient")
+    assert "score" not in told(table, "metric")
+
+
+def test_coefficients_give_the_probabilities_again():
+    rows = transitions()
+    table = fit_departures(rows, 42, 5000)
+    parts = {name: told(table, name) for name in ("scaler_mean", "scaler_scale", "coefficient")}
+    log_odds = told(table, "intercept")["intercept"] + sum(
+        parts["coefficient"][name]
+        * (rows.feature_values.str[place] - parts["scaler_mean"][name])
+        / parts["scaler_scale"][name]
+        for place, name in enumerate("ab")
+    )
+    last = rows.as_of_date == rows.as_of_date.max()
+    probability = 1 / (1 + np.exp(-log_odds[last]))
+    assert probability.mean() == pytest.approx(told(table, "metric")["mean_probability"])
+    assert roc_auc_score(rows.has_left[last], probability) == pytest.approx(
+        told(table, "metric")["score"]
+    )
+
+
+def test_types_are_fitted_apart_and_none_gives_no_rows():
+    both = pd.concat([transitions(), transitions(seed=1).assign(person_type="physician")])
+    table = fit_departures(both.reset_index(drop=True), 42, 5000)
+    assert table["person_type"].unique().tolist() == ["patient", "physician"]
+    tasks = table[table["feature"] == "task"]
+    assert tasks["text"].tolist() == ["departure_patient", "departure_physician"]
+    nobody = fit_departures(both[:0], 42, 5000)
+    assert nobody.empty
+    assert list(nobody.columns) == ["person_type", *COLUMNS]
+
+
+def test_many_are_judged_on_a_sample():
+    table = fit_departures(transitions(), 42, 150)
+    metrics = told(table, "metric")
+    assert (metrics["n_fitted"], metrics["n_held_out"]) == (800, 150)
