@@ -36,7 +36,9 @@ final as (
         avg(value) as mean_value,
         stddev_pop(value) as deviation,
         min(value) as lowest,
+        quantile_cont(value, 0.25) as first_quartile,
         quantile_cont(value, 0.5) as median_value,
+        quantile_cont(value, 0.75) as third_quartile,
         max(value) as highest
     from stages
     group by person_type, feature, stage

@@ -95,15 +95,21 @@ class Report:
 
     Attributes
     ----------
+    name : str
+        As it is asked for.
     charts : str
-        A function of one that reads tables (`wardhouse.report.tables`) to a list of
-        `wardhouse.report.chart.Chart`.
+        A function of one that reads tables (`wardhouse.report.tables.Read`), and of the further
+        options, to a list of `wardhouse.report.chart.Chart`.
     title : str
         Of the page that holds them all.
+    options : tuple of Option
+        Further ones.
     """
 
+    name: str
     charts: str
     title: str
+    options: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,9 @@ def load(place: str) -> Any:
     return getattr(import_module(f"wardhouse.areas.{module}"), name)
 
 
+IDENTIFIERS = Option(
+    "identifiers", "identifiers", False, "Let the pointer show who a point is (personas)."
+)
 OLDER = Option(
     "older", "older_share", 0.1, "Share told by older producers, which send no event_id.", 0, 1
 )
@@ -203,7 +212,9 @@ AREAS = (
             "growth.sample:write_sample",
             Option("encounters", "encounters", 900, "How many encounters (growth).", 1),
         ),
-        report=Report("growth.charts:charts", "Growth: service lines, referrers and supplies"),
+        report=Report(
+            "growth", "growth.charts:charts", "Growth: service lines, referrers and supplies"
+        ),
     ),
     Area(
         "engagement",
@@ -215,6 +226,12 @@ AREAS = (
                     "groups", "groups", 5, "Planted groups of either: 5, or 0 (engagement).", 0, 5
                 ),
             ),
+        ),
+        report=Report(
+            "personas",
+            "engagement.charts:charts",
+            "Personas: who they are, how far to trust them, and what to do",
+            (IDENTIFIERS,),
         ),
     ),
 )

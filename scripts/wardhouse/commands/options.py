@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from wardhouse.areas.declared import Option
 
@@ -30,6 +30,23 @@ def parameter_of(option: Option) -> inspect.Parameter:
     limits = {} if kind is bool else {"min": option.minimum, "max": option.maximum}
     told = typer.Option(f"--{option.name}", help=option.help, **limits)
     return keyword(option.argument, kind, told, option.default)
+
+
+def own_options(
+    name: str, own: Iterable[Option], every: Iterable[Option], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values of what an area declares, by argument.
+
+    Raises
+    ------
+    ValueError
+        When an option that others alone declare is given; `name` is who has no such option.
+    """
+    taken = {option.argument: values[option.argument] for option in own}
+    for option in every:
+        if option.argument not in taken and values[option.argument] != option.default:
+            raise ValueError(f"--{option.name}: {name} has no such option")
+    return taken
 
 
 def keyword(name: str, kind: type, told: Any, default: Any) -> inspect.Parameter:

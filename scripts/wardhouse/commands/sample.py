@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from wardhouse.areas.declared import AREAS, load
-from wardhouse.commands.options import DirtFactor, ShareOption, parameter_of, with_parameters
+from wardhouse.commands.options import (
+    DirtFactor,
+    ShareOption,
+    own_options,
+    parameter_of,
+    with_parameters,
+)
 from wardhouse.synthetic.seeds import DEFAULT_SEED
 
 SAMPLES = {area.name: area.sample for area in AREAS if area.sample}
@@ -30,12 +36,9 @@ def _write(
 
     console = Console()
     chosen = SAMPLES[area]
-    own = {option.argument: options[option.argument] for option in (chosen.size, *chosen.options)}
+    every = [option for sample in SAMPLES.values() for option in sample.options]
     try:
-        for sample in SAMPLES.values():
-            for option in sample.options:
-                if option.argument not in own and options[option.argument] != option.default:
-                    raise ValueError(f"--{option.name}: {area} has no such option")
+        own = own_options(area, (chosen.size, *chosen.options), every, options)
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task(area.replace("_", " ").capitalize(), total=None)
             summary = load(chosen.write)(

@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 # Okabe and Ito (2008): told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
+# Of groups, in their order. Their yellow is faint on white and comes late; the last two are of Tol.
+COLORS = (
+    BLUE, ORANGE, GREEN, RED, "#CC79A7", "#56B4E9", "#000000", "#F0E442", "#332288", "#882255"
+)  # fmt: skip
 WIDTH = 960  # of a picture in pixels; it is drawn at twice the resolution
 LEAST_HEIGHT = 460
 SUBTITLE_SIGNS = 120  # as many fit into one line below the title
 SIGN, LINE = 8, 17  # pixels that a sign is wide and a line high, about
+LEFT, RIGHT, BELOW = 110, 50, 60  # margins in pixels
+LEGEND_LINE, LEGEND_MARK = 20, 45  # pixels that an entry of the legend is high, and its mark wide
 FAR = 1e6  # pixels, beyond every picture
 SIDES = {
     "middle right": (1, 0),
@@ -125,8 +131,7 @@ def chart(
         Of the picture, in pixels.
     """
     lines = wrap(subtitle, SUBTITLE_SIGNS)
-    named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
-    above = 74 + LINE * len(lines) + (30 if len(named) > 1 else 0)
+    above = 74 + LINE * len(lines) + _legend_height(figure)
     figure.update_layout(
         template="plotly_white",
         width=WIDTH,
@@ -150,12 +155,22 @@ def chart(
             "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom",
             "traceorder": "normal",
         },
-        margin={"l": 110, "r": 50, "t": above, "b": 60},
+        margin={"l": LEFT, "r": RIGHT, "t": above, "b": BELOW},
     )  # fmt: skip
     figure.update_xaxes(automargin=True, title_standoff=12, title_font_size=13)
     figure.update_yaxes(automargin=True, title_standoff=12, title_font_size=13)
     figure.update_yaxes(ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)")
     return Chart(name, title, figure)
+
+
+def _legend_height(figure: go.Figure) -> int:
+    """Return the pixels that the legend takes: its entries are as wide as the widest."""
+    names = {trace.name for trace in figure.data if trace.name and trace.showlegend is not False}
+    if len(names) < 2:
+        return 0
+    widest = SIGN * max(map(len, names)) + LEGEND_MARK
+    n_lines = math.ceil(len(names) / max((WIDTH - LEFT - RIGHT) // widest, 1))
+    return 10 + LEGEND_LINE * n_lines
 
 
 def empty(name: str, title: str, reason: str) -> Chart:

@@ -112,7 +112,7 @@ def select_k(values: np.ndarray, settings: Settings) -> pd.DataFrame:
     chosen, table["chosen_by"] = choose(table, settings.persona_k)
     table["is_chosen"] = table["k"] == chosen
     table["elbow_k"] = elbow(ks, table["sse"].to_numpy())
-    for criterion, k in _choices(table).items():
+    for criterion, k in own_choices(table).items():
         table[f"{criterion}_agrees"] = k == chosen
     return _typed(table.assign(n_fitted=len(rows)))
 
@@ -202,7 +202,7 @@ def elbow(ks: list[int], sse: np.ndarray) -> int | None:
     return None if found is None else int(found)
 
 
-def _choices(table: pd.DataFrame) -> dict[str, int | None]:
+def own_choices(table: pd.DataFrame) -> dict[str, int | None]:
     """Tell the k that each criterion alone would choose, None where it would choose none."""
     gap = table["gap"].to_numpy()
     next_low = gap[1:] - table["gap_error"].to_numpy()[1:]
