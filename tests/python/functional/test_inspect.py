@@ -7,6 +7,7 @@ import shutil
 import duckdb
 import pytest
 from builds import PROJECT, SAMPLE, shared_data
+from jinja2 import Environment
 from rich.console import Console
 from typer.testing import CliRunner
 from wardhouse.cli import app
@@ -191,6 +192,25 @@ def test_inspect_reads_every_record_as_the_build_does(built):
         assert values.repairs == dict(repairs), feed.label
         compared += len(reasons) + len(repairs)
     assert compared > 20
+
+
+def test_a_template_is_compiled_once_in_a_process(monkeypatch):
+    feeds = [feed for feed in declared_feeds(PROJECT) if feed.area == "hospital"]
+
+    def render_all():
+        base_models = BaseModels(PROJECT)
+        return [base_models.rules(feed, {"date_order": "mdy"}).model for feed in feeds]
+
+    compiled, compile_template = [], Environment.compile
+
+    def counting(environment, source, *arguments, **settings):
+        compiled.append(source)
+        return compile_template(environment, source, *arguments, **settings)
+
+    first = render_all()
+    monkeypatch.setattr(Environment, "compile", counting)
+    assert render_all() == first
+    assert compiled == []
 
 
 def test_inspect_knows_how_the_base_model_reads_each_column():
