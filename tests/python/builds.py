@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +167,14 @@ def seed(manifest, place: Path, project: Path = PROJECT) -> Path:
         for (schema,) in schemas:
             connection.execute(f"drop schema {schema} cascade")
     return database
+
+
+def in_fast_suite(values: Iterable, *fast) -> list:
+    """Give the values of a parametrised test: those named are in every suite, the rest in system's."""
+    return [
+        value if value in fast else pytest.param(value, marks=pytest.mark.system)
+        for value in values
+    ]
 
 
 def areas_of(manifest) -> list[str]:
