@@ -169,12 +169,14 @@ def seed(manifest, place: Path, project: Path = PROJECT) -> Path:
     return database
 
 
+def in_system(*values):
+    """Give the values of one case of a parametrised test that `make test-system` alone runs."""
+    return pytest.param(*values, marks=pytest.mark.system)
+
+
 def in_fast_suite(values: Iterable, *fast) -> list:
-    """Give the values of a parametrised test: those named are in every suite, the rest in system's."""
-    return [
-        value if value in fast else pytest.param(value, marks=pytest.mark.system)
-        for value in values
-    ]
+    """Give the cases of a parametrised test: `make test-system` alone runs those not named."""
+    return [value if value in fast else in_system(value) for value in values]
 
 
 def areas_of(manifest) -> list[str]:

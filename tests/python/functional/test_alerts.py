@@ -24,7 +24,7 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from builds import PROJECT, SAMPLE, Outcome, holding, in_fast_suite, shared_data
+from builds import PROJECT, SAMPLE, Outcome, holding, in_fast_suite, in_system, shared_data
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.quality import alert_channels
@@ -704,10 +704,7 @@ def assert_hidden(output, tmp_path, *secrets):
     ("answer", "says"),
     [
         (answer_garbage, "3 attempts, not delivered, .* answer is not HTTP"),
-        pytest.param(
-            *(answer_drip, "1 attempts, not delivered, .* no complete answer in time"),
-            marks=pytest.mark.system,
-        ),
+        in_system(answer_drip, "1 attempts, not delivered, .* no complete answer in time"),
         (answer_nothing, "3 attempts, not delivered, .* closes without an answer"),
         (answer_halfway, "3 attempts, not delivered, .* answers 500"),
     ],
@@ -887,7 +884,7 @@ def test_two_at_once_tell_once(tell):
     ("file_mode", "modes"),
     [
         (None, (0o600, 0o700)),
-        pytest.param("0640", (0o640, 0o750), marks=pytest.mark.system),
+        in_system("0640", (0o640, 0o750)),
     ],
 )
 def test_alert_file_and_outbox_are_private(tell, tmp_path, file_mode, modes):

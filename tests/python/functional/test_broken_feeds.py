@@ -19,7 +19,7 @@ from threading import Event
 import duckdb
 import pandas as pd
 import pytest
-from builds import PROJECT, areas_of, in_fast_suite
+from builds import PROJECT, areas_of, in_fast_suite, in_system
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.landing.land import land
@@ -427,14 +427,10 @@ def test_directory_that_cannot_be_understood_is_refused_with_the_reason(
     ("content", "words"),
     [
         (b"area;feed;option;value\nhospital;doctors_info;delimiter;;", "has no header line"),
-        pytest.param(
-            *(
-                "area,feed,option,value\nhospital,Zoë,x,y".encode("latin-1"),
-                "cannot be read as CSV",
-            ),
-            marks=pytest.mark.system,
+        in_system(
+            "area,feed,option,value\nhospital,Zoë,x,y".encode("latin-1"), "cannot be read as CSV"
         ),
-        pytest.param(PNG, "feeds.csv", marks=pytest.mark.system),
+        in_system(PNG, "feeds.csv"),
     ],
 )
 def test_unreadable_feeds_csv_is_an_error_with_its_name(
