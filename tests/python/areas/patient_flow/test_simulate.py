@@ -29,6 +29,9 @@ from wardhouse.synthetic.seeds import DEFAULT_SEED
 from wardhouse.synthetic.sinks import FileSink, KafkaSink
 from wardhouse.synthetic.timeline import DAY, HOUR, MINUTE, Arrivals, edges, take
 
+# Nothing is built here: who begins with it does not wait while another worker parses the project.
+pytestmark = [pytest.mark.long, pytest.mark.waiting]
+
 CLEAN = PatientFlowDirt().scaled(0)
 FIELDS = ["event_id", "event_time", "patient_id", "gender", "age", "department"]
 FIELDS += ["admission_time", "discharge_time", "bed_id", "hospital_id", "wait_time_minutes"]
