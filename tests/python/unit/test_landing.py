@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
-from builds import PROJECT
+from builds import PROJECT, in_fast_suite
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wardhouse.dbt_plugin import _changed_files
@@ -91,7 +91,7 @@ def test_quoted_name_names_one_column(connection, name):
     assert [column[0] for column in found.description] == [name]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json", "ndjson", "parquet"])
+@pytest.mark.parametrize("suffix", in_fast_suite(["csv", "json", "ndjson", "parquet"], "csv"))
 @given(names=st.lists(TEXT.filter(normalise), min_size=1, max_size=4, unique_by=normalise))
 @settings(max_examples=15, deadline=None)
 def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection, suffix, names):
