@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from wardhouse.areas.engagement import charts_of_people, charts_of_personas
+from wardhouse.areas.engagement.charts_of_moves import migration
 from wardhouse.areas.engagement.k_selection import own_choices
 from wardhouse.areas.engagement.shown import Shown, spoken
 from wardhouse.report.chart import BLUE, GREY, ORANGE, Chart
@@ -70,6 +71,7 @@ def _charts_of(shown: Shown) -> list[Chart]:
         selection(shown),
         *charts_of_people.charts(shown),
         *charts_of_personas.charts(shown),
+        migration(shown),
     ]
 
 
@@ -203,7 +205,7 @@ def selection(shown: Shown) -> Chart:
     )  # fmt: skip
     for row, col in ((1, 1), (1, 2), (2, 1)):
         dashed = {"color": GREY, "dash": "dash", "width": 2}
-        figure.add_vline(x=chosen["k"], line=dashed, layer="below", row=row, col=col)
+        figure.add_vline(x=chosen["k"], line=dashed, layer="between", row=row, col=col)
         span = [table["k"].min() - 0.5, table["k"].max() + 0.5]
         figure.update_xaxes(title="Personas (k)", dtick=1, range=span, row=row, col=col)
     figure.update_yaxes(

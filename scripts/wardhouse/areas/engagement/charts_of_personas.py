@@ -1,4 +1,4 @@
-"""Charts of personas as groups: cards, what to do for each, what it may bring, who moved."""
+"""Charts of personas as groups: cards, what to do for each, when, and what it may bring."""
 
 from __future__ import annotations
 
@@ -16,24 +16,20 @@ from wardhouse.report.cells import (
     height_of,
     place_cells,
 )
-from wardhouse.report.chart import BELOW, GREY, LINE, Chart, words
+from wardhouse.report.chart import GREY, Chart, words
 
 if TYPE_CHECKING:
     from wardhouse.areas.engagement.shown import Shown
 
 GAP = 12  # pixels between boxes
-EDGE_OF_SANKEY = 40  # pixels left and right of the flows
-PAD_OF_SANKEY, HEIGHT_OF_SANKEY = 14, 500  # pixels between its nodes, and of all of it
 LEAST_JACCARD = 0.6  # of a persona that is found again in other samples
-MOST_MOVES = 6  # named in words
 NO_STEPS = "No data: the seed persona_playbook names no step for these segments."
-NO_HISTORY = "No data: one date only is known of each person, so nobody can have moved."
 NOT_MEASURED = "Reckoned from the assumptions beside it, not measured: nobody has tried it here."
 
 
 def charts(shown: Shown) -> list[Chart]:
     """Make the charts that draw personas of a type."""
-    return [cards(shown), strategies(shown), returns(shown), timeline(shown), migration(shown)]
+    return [cards(shown), strategies(shown), returns(shown), timeline(shown)]
 
 
 def cards(shown: Shown) -> Chart:
@@ -231,121 +227,6 @@ def timeline(shown: Shown) -> Chart:
         f"{phases}."
     )
     return shown.chart(name, title, note, figure, 52 * len(steps) + 60)
-
-
-def migration(shown: Shown) -> Chart:
-    """Show who moved between dates, against noise: rows of `engagement.persona_migration`."""
-    import plotly.graph_objects as go
-
-    name, title = "migration", "moves between personas"
-    order = ["from_date", "to_date", "from_persona_number", "to_persona_number"]
-    moves = shown.rows("engagement.persona_migration").sort_values(order)
-    if moves.empty:
-        return shown.empty(name, title, NO_HISTORY if len(shown.personas) else "")
-    known = moves.dropna(subset=["n_people"])
-    if known.empty:
-        return shown.empty(name, title, f"No data: every move is of {HIDDEN}.")
-    dates = sorted(set(moves["from_date"]) | set(moves["to_date"]))
-    nodes, place = _nodes(shown, known, dates)
-    ends = [
-        ((row["from_date"], row["from_persona_number"]), (row["to_date"], row["to_persona_number"]))
-        for _, row in known.iterrows()
-    ]
-    figure = go.Figure(
-        go.Sankey(
-            arrangement="fixed",
-            node={"pad": PAD_OF_SANKEY, "thickness": 16, "line": {"width": 0}} | nodes,
-            link={
-                "source": [place[start] for start, _ in ends],
-                "target": [place[end] for _, end in ends],
-                "value": known["n_people"].astype(float).tolist(),
-                "color": [_link_color(shown, row) for _, row in known.iterrows()],
-                "customdata": words(known["verdict"]),
-                "hovertemplate": "%{source.customdata} to %{target.customdata}: %{value:,.0f}, "
-                "%{customdata}<extra></extra>",
-            },
-            textfont={"size": 11},
-        )
-    )  # fmt: skip
-    for at, date in enumerate(dates):
-        figure.add_annotation(
-            text=f"<b>{date:%Y-%m-%d}</b>", x=at / (len(dates) - 1), y=1, yanchor="bottom",
-            xref="paper", yref="paper", showarrow=False, yshift=6,
-        )  # fmt: skip
-    note = f"n = {int(known['n_people'].sum()):,} moves or stays that are drawn. {_verdict(moves)}"
-    made = shown.chart(name, title, note, figure, HEIGHT_OF_SANKEY + BELOW)
-    above = figure.layout.margin.t + LINE  # that the dates take
-    figure.update_layout(
-        height=figure.layout.height + LINE,
-        margin={"t": above, "l": EDGE_OF_SANKEY, "r": EDGE_OF_SANKEY},
-    )
-    return made
-
-
-def _nodes(shown: Shown, moves: pd.DataFrame, dates: list) -> tuple[dict, dict]:
-    """Return the nodes, one per date and persona in order, and the place of each among them."""
-    flows = pd.concat(
-        [
-            moves[[f"{end}_date", f"{end}_persona_number", "n_people"]]
-            .set_axis(["date", "number", "n_people"], axis=1)
-            .assign(end=end)
-            for end in ("from", "to")
-        ]
-    )
-    sizes = flows.groupby(["date", "number", "end"])["n_people"].sum().astype(float)
-    sizes = sizes.groupby(["date", "number"]).max()
-    largest = sizes.groupby("date").sum().max()
-    space = PAD_OF_SANKEY / HEIGHT_OF_SANKEY
-    filled = 1 - space * (sizes.groupby("date").size().max() - 1)
-    x, y, place = [], [], {}
-    for at, date in enumerate(dates):
-        top = 0.0
-        for number, size in sizes.get(date, pd.Series(dtype=float)).items():
-            high = size / largest * filled
-            place[(date, number)] = len(place)
-            x.append(min(max(at / (len(dates) - 1), 0.001), 0.999))  # Plotly takes 0 for unset
-            y.append(min(max(top + high / 2, 0.001), 0.999))
-            top += high + space
-    nodes = {
-        "x": x, "y": y, "customdata": [shown.label(number) for _, number in place],
-        # The names stand at both ends; between them they would cover each other.
-        "label": [
-            shown.label(number) if date in (dates[0], dates[-1]) else str(number)
-            for date, number in place
-        ],
-        "color": [shown.color(number) for _, number in place],
-        "hovertemplate": "%{customdata}: %{value:,.0f}<extra></extra>",
-    }  # fmt: skip
-    return nodes, place
-
-
-def _link_color(shown: Shown, move: pd.Series) -> str:
-    """Return a persona's colour, faint for those who stayed, and grey for noise."""
-    color, opacity = {
-        "stayed": (shown.color(move["from_persona_number"]), 0.3),
-        "more than noise": (shown.color(move["from_persona_number"]), 0.85),
-    }.get(move["verdict"], (GREY, 0.5))
-    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
-
-
-def _verdict(moves: pd.DataFrame) -> str:
-    """Tell which moves are more than noise, and how many are not drawn."""
-    moved = moves[moves["verdict"] != "stayed"]
-    beyond = moved[moved["verdict"] == "more than noise"]
-    told = [
-        f"{row['from_persona_number']} to {row['to_persona_number']} by {row['to_date']:%Y-%m-%d}"
-        for _, row in beyond.head(MOST_MOVES).iterrows()
-    ]
-    more = f" and {len(beyond) - MOST_MOVES} others" if len(beyond) > MOST_MOVES else ""
-    said = f"{', '.join(told)}{more} {'is' if len(beyond) == 1 else 'are'}" if told else "none is"
-    few = int(moves["n_people"].isna().sum())
-    hidden = f" {few} of {len(moves)} flows are of {HIDDEN} and not drawn." if few else ""
-    return (
-        f"Strong colours are more than noise, grey is no more, faint ones stayed.{hidden} Of "
-        f"{len(moved)} kinds of moves {said} more than what fits of other samples of the first "
-        "day relabel without time passing. It foretells nothing."
-    )
 
 
 def _steps(shown: Shown) -> pd.DataFrame:

@@ -147,8 +147,8 @@ class Shown:
 
 
 def percent(share: float) -> str:
-    """Return a share as words."""
-    return f"{100 * share:.0f} %"
+    """Return a share as words, which no line breaks."""
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def spoken(feature: str) -> str:

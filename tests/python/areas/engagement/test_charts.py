@@ -12,8 +12,9 @@ import pytest
 from sklearn.metrics import silhouette_samples
 from typer.testing import CliRunner
 from wardhouse.areas.engagement.charts import charts, selection
+from wardhouse.areas.engagement.charts_of_moves import migration
 from wardhouse.areas.engagement.charts_of_people import space
-from wardhouse.areas.engagement.charts_of_personas import migration, returns
+from wardhouse.areas.engagement.charts_of_personas import returns
 from wardhouse.areas.engagement.shown import MOST_POINTS, Shown
 from wardhouse.cli import app
 from wardhouse.report.cells import BAND, INSIDE, PAD, SIGN, Cell, broken, draw_cells, height_of
@@ -397,7 +398,7 @@ def test_of_a_large_persona_some_people_are_drawn(one):
 
 def test_cards_say_size_difference_and_how_far_to_trust(usual):
     told = texts(usual["persona_cards"])
-    assert "30 people, 50 % of the type" in told
+    assert "30 people, 50\N{NO-BREAK SPACE}% of the type" in told
     assert "Jaccard 0.90 (found again in other samples), silhouette 0.70" in told
     assert "Jaccard 0.50 (not found again in other samples)" in told
     assert "By the rules of today it would be called Moderate: low engagement" in told
@@ -416,7 +417,9 @@ def test_a_return_is_a_range_with_its_assumptions_and_said_not_to_be_measured(us
     (bars,) = chart.figure.data
     assert list(bars.base) == [0.03, -1.0, -1.0]
     np.testing.assert_allclose(np.add(bars.base, bars.x).astype(float), [1.0, 1.0, 2.0])
-    assert "Assumed: One in five answers; reach 20 %, effect 0 %" in bars.y[0].replace("<br>", " ")
+    assert "Assumed: One in five answers; reach 20\N{NO-BREAK SPACE}%, effect" in bars.y[0].replace(
+        "<br>", " "
+    )
     assert "Reckoned from the assumptions beside it, not measured" in subtitle(chart)
     assert "1 have no figure" in subtitle(chart)
     assert "At -1 the cost is lost" in subtitle(chart)
@@ -439,14 +442,16 @@ def test_moves_are_told_from_noise(usual):
         (flow.node.customdata[start], flow.node.customdata[end], n)
         for start, end, n in zip(flow.link.source, flow.link.target, flow.link.value, strict=True)
     ]
-    assert ("1 Champions", "2 At-Risk", 11) in ends
-    assert len(ends) == 6  # one of too few people is not drawn
-    opacity = dict(
-        zip(flow.link.customdata, (each.split(",")[-1] for each in flow.link.color), strict=True)
-    )
+    told = dict(zip(ends, flow.link.customdata, strict=True))
+    assert told["1 Champions", "2 At-Risk", 11] == "11 people, more than noise"
+    assert len(ends) == 7
+    (thin,) = [width for _, _, width in ends if width != int(width)]
+    assert told["1 Champions", "2 At-Risk", thin] == "too few people to be shown, more than noise"
+    verdicts = (each.rsplit(", ", 1)[1] for each in flow.link.customdata)
+    opacity = dict(zip(verdicts, (each.split(",")[-1] for each in flow.link.color), strict=True))
     assert opacity == {"stayed": "0.3)", "more than noise": "0.85)", "no more than noise": "0.5)"}
-    assert "1 of 7 flows are of too few people to be shown and not drawn" in subtitle(chart)
-    assert "Of 3 kinds of moves 1 to 2 by 2025-04-30, 1 to 2 by 2025-07-31 are more" in subtitle(
+    assert "Thin lines are of too few people to be shown." in subtitle(chart)
+    assert "2 of 3 kinds of moves (1 to 2 by 2025-07-31, 1 to 2 by 2025-04-30) exceed" in subtitle(
         chart
     )
 
