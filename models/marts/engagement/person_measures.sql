@@ -1,6 +1,4 @@
 -- What follows from a person's engagement as it is now, each measure defined here and nowhere else.
-{{ config(meta={'publish': 'internal'}) }}
-
 {% set ranges = var('engagement_ranges') %}
 
 with people as (
