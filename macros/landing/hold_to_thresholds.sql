@@ -64,7 +64,8 @@
     {% set name = feed | join('.') %}
     {% set told = [] %}
     {% for row in beyond %}
-        {% set reasons = commonest_reasons(feed) if row.measure == 'refused_records' else '' %}
+        {% set reasons = commonest_reasons(feed) if row.measure == 'refused_records'
+            else those_out_of_range(row.column_name) %}
         {% do told.append(share_in_words(row) ~ reasons) %}
     {% endfor %}
     {% set advice = run_query(
@@ -88,6 +89,19 @@
         row.area ~ '.' ~ row.feed ~ ': ' ~ counts ~ ' values of ' ~ row.column_name
         ~ ' could not be read'
     ) }}
+{% endmacro %}
+
+
+{# Of values that could not be read, how many can be but lie out of the range of their column. #}
+{% macro those_out_of_range(column) %}
+    {% set n_values = run_query(
+        'select count(*) from ' ~ this ~ " where not is_duplicate and list_contains(repairs, '"
+        ~ column ~ ":out_of_range')"
+    ).rows[0][0] %}
+    {% if n_values %}
+        {{ return(' ({:,} are out of the range that a variable of dbt_project.yml holds)'.format(n_values)) }}
+    {% endif %}
+    {{ return('') }}
 {% endmacro %}
 
 

@@ -121,10 +121,6 @@
         persona_number,
         persona_name
     from {{ last }}
-    where exists (
-        select segment from {{ ref('persona_segments') }} as segments
-        where starts_with(persona_name, segment)
-    )
     {% else %}
     select
         null::varchar as person_type,

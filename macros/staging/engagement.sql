@@ -28,6 +28,7 @@
         when raw.unreadable_text is not null then {{ unreadable_reason() }}
         {{ required('unreadable', 'person_id') }}
         {{ known_word('person_type', 'person_type') }}
-        when as_of_date is null and not {{ is_blank('raw.as_of_date') }} then 'unreadable_as_of_date'
+        when as_of_date is null and not {{ is_blank('raw.as_of_date') }}
+            then 'unreadable_as_of_date'
     end
 {%- endmacro %}

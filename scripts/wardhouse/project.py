@@ -1,6 +1,7 @@
-"""Where the dbt project is."""
+"""Where the dbt project is, and how its YAML files are read."""
 
 from pathlib import Path
+from typing import Any
 
 PACKAGES = Path(__file__).resolve().parents[1]  # the folder that holds the package
 PROJECT = PACKAGES.parent  # the checkout that the package was installed from
@@ -19,3 +20,27 @@ def project_directory() -> Path:
         if (folder / "dbt_project.yml").is_file():
             return folder
     return PROJECT
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; libyaml does it eight times faster, where PyYAML was built with it.
+
+    Parameters
+    ----------
+    path
+        The file, in UTF-8.
+
+    Returns
+    -------
+    Any
+        The document: dictionaries, lists, texts and numbers.
+
+    Raises
+    ------
+    yaml.YAMLError
+        If the file is no YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - both are safe

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +167,16 @@ def seed(manifest, place: Path, project: Path = PROJECT) -> Path:
         for (schema,) in schemas:
             connection.execute(f"drop schema {schema} cascade")
     return database
+
+
+def in_system(*values):
+    """Give the values of one case of a parametrised test that `make test-system` alone runs."""
+    return pytest.param(*values, marks=pytest.mark.system)
+
+
+def in_fast_suite(values: Iterable, *fast) -> list:
+    """Give the cases of a parametrised test: `make test-system` alone runs those not named."""
+    return [value if value in fast else in_system(value) for value in values]
 
 
 def areas_of(manifest) -> list[str]:

@@ -1,7 +1,6 @@
 """What tests share: the parsed project, warehouses that are only read, a broker, and the order."""
 
 import fcntl
-import gc
 import os
 import pickle
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 from builds import SAMPLE, Builder, Outcome, parse, seed, shared_data
+from wardhouse.streaming.build import collect_seldom
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,10 +56,7 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], Any]], Any]:
 def manifest(once):
     """Return the project's manifest."""
     parsed = once("manifest", parse)
-    gc.collect()
-    # It stays, and what a build makes lives as long as the build: collecting costs a tenth of it.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_seldom()
     return parsed
 
 

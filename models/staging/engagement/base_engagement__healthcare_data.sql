@@ -21,7 +21,8 @@ parsed as (
         {{ known_person_type('profiles.person_type') }} as person_type,
         {{ parse_id('profiles.person_id') }} as person_id,
         {{ parse_date('profiles.as_of_date', options.date_order, options) }} as as_of_date,
-        {{ parse_date('profiles.first_seen_date', options.date_order, options) }} as first_seen_date,
+        {{ parse_date('profiles.first_seen_date', options.date_order, options) }}
+            as first_seen_date,
         {{ parse_boolean('profiles.marketing_consent') }} as has_marketing_consent,
         profiles.undeclared_values,
         {
@@ -42,7 +43,8 @@ validated as (
         {{ in_range('given.' ~ measure, ranges.get(measure)) }} as {{ measure }},
         {% endfor %}
         {{ in_range('given.annual_value', value_range) }} as annual_value_amount,
-        case when not coalesce(given.left_date < first_seen_date, false) then given.left_date end as left_date,
+        case when not coalesce(given.left_date < first_seen_date, false) then given.left_date end
+            as left_date,
         {% call repairs() -%}
         {% for measure in engagement_measures() %}
         {{ unread('given.' ~ measure, measure) }},
@@ -56,7 +58,8 @@ validated as (
         {{ unread('first_seen_date') }},
         {{ unread('given.left_date', 'left_date') }},
         case when given.left_date < first_seen_date then 'left_date:before_first_seen' end,
-        {{ other_settings(options, 'date', 'as_of_date', 'first_seen_date', 'given.left_date left_date') }}
+        {{ other_settings(options, 'date', 'as_of_date', 'first_seen_date') }},
+        {{ other_settings(options, 'date', 'given.left_date left_date') }}
         {%- endcall %} as repairs,
         {{ engagement_refusal() }} as rejection_reason
     from parsed

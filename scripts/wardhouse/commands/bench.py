@@ -117,25 +117,46 @@ def _broker(bootstrap: str | None, place: Path) -> Iterator[str]:
 
 @app.command("engagement")
 def engagement_bench_command(
-    seeds: Annotated[int, typer.Option(min=1, help="How often each shape is drawn.")] = 20,
-    people: Annotated[int, typer.Option(min=100, help="How many people are drawn.")] = 500,
+    people: Annotated[int, typer.Option(min=1000, help="How many people are built.")] = 1_000_000,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="How often each shape of people is drawn and judged.")
+    ] = 20,
+    keep: Annotated[
+        Path | None, typer.Option(help="New folder to keep data and outputs in.")
+    ] = None,
 ) -> None:
-    """Count how often personas are called reliable, of people with groups and without."""
+    """Measure personas: the build of many people, and how often noise is called reliable."""
     from rich.console import Console
     from rich.table import Table
 
-    from wardhouse.bench.engagement import count_calls
+    from wardhouse.bench.engagement import PEOPLE, count_calls
+    from wardhouse.bench.engagement_size import measure_size
+    from wardhouse.project import project_directory
 
     console = Console()
-    table = Table("shape", title=f"{people:,} people, {seeds} seeds", title_justify="left")
+    with kept_or_temporary(keep) as place, console.status(f"building {people:,} people"):
+        try:
+            built, figures = measure_size(place, project_directory(), people, DEFAULT_SEED)
+        except ContenderError as error:
+            console.print(str(error), style="red", markup=False)
+            raise typer.Exit(1) from None
+    sizes = Table("what", title=f"{people:,} people", title_justify="left")
+    for heading in ("CPU s", "wall s", "peak MB"):
+        sizes.add_column(heading, justify="right")
+    sizes.add_row(built.name, f"{built.cpu:.1f}", f"{built.wall:.1f}", f"{built.peak:,.0f}")
+    for name, other in (("fit", "bare_fit"), ("score", "predict")):
+        ratio = f"{figures[name] / figures[other]:.2f} of {other.replace('_', ' ')}"
+        sizes.add_row(f"{name}: {ratio}", "", f"{figures[name]:.2f}", "")
+    console.print(sizes)
+    shapes = Table("shape", title=f"{PEOPLE} people, {seeds} seeds", title_justify="left")
     for heading in ("true groups", "p at most 0.05", "reliable"):
-        table.add_column(heading, justify="right")
+        shapes.add_column(heading, justify="right")
     with console.status("fitting") as status:
-        for found in count_calls(seeds, people):
+        for found in count_calls(seeds) if seeds else ():
             truth = "yes" if found.has_groups else "no"
-            table.add_row(found.shape, truth, str(found.n_grouped), str(found.n_reliable))
+            shapes.add_row(found.shape, truth, str(found.n_grouped), str(found.n_reliable))
             status.update(f"fitted {found.shape}")
-    console.print(table)
+    console.print(shapes)
     console.print(describe_machine(), markup=False, highlight=False)
 
 

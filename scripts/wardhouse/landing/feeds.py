@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wardhouse.project import read_yaml
+
 
 @dataclass(frozen=True)
 class Column:
@@ -64,11 +66,9 @@ def declared_feeds(project_dir: Path) -> list[Feed]:
     list of Feed
         In the order of the files; sources outside `raw_<area>` schemas are left out.
     """
-    import yaml
-
     feeds = []
     for path in sorted(project_dir.glob("models/staging/*/*__sources.yml")):
-        for source in yaml.safe_load(path.read_text())["sources"]:
+        for source in read_yaml(path)["sources"]:
             if not source.get("schema", "").startswith("raw_"):
                 continue
             for table in source["tables"]:

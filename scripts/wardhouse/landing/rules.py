@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from wardhouse.project import read_yaml
 
 HERE = Path(__file__).parent
 BLOCK = re.compile(
@@ -57,7 +57,7 @@ def reading_rules(request: dict[str, Any]) -> tuple[dict[tuple[str, str], str], 
         it calls, directly or not, the variables that either reads, and the landing's own code.
     """
     project = Path(request["project_dir"])
-    settings = yaml.safe_load((project / "dbt_project.yml").read_text(encoding="utf-8"))
+    settings = read_yaml(project / "dbt_project.yml")
     variables = {**settings.get("vars", {}), **request["vars"]}
     macros = read_macros(project)
     package = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.py"))]

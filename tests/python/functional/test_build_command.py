@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from builds import PROJECT
+from builds import PROJECT, SAMPLE
 
 COLUMNS = 100
 KEY_TEST = "unique_together_source_systems_source_system__entity"
@@ -258,6 +258,16 @@ def test_dbt_build_says_what_is_wrong_without_traceback(tmp_path):
     assert ended.code == 2
     assert ended.lines[-1].strip() == "WARDHOUSE_MEMORY is 'lots': give a size, such as 2GB"
     assert "Traceback" not in ended.out + ended.error
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("area", sorted(path.name for path in SAMPLE.iterdir() if path.is_dir()))
+def test_everything_is_built_where_one_area_alone_has_files(dbt, tmp_path, area):
+    """Models of other areas are empty, and their data tests pass."""
+    outcome = dbt(SAMPLE, tmp_path, "build", "--exclude-resource-types", "unit_test", areas=area)
+    assert outcome.success, outcome.message
+    areas_with_records = "select distinct area from quality.feed_reconciliation where n_raw > 0"
+    assert outcome.query(areas_with_records) == [(area,)]
 
 
 def test_examples_hold():

@@ -113,6 +113,7 @@ def test_mean_of_ten_point_scores_is_on_their_scale(build):
     assert outcome.query(mean) == [(Decimal("6.5"),)]
 
 
+@pytest.mark.system
 def test_one_score_beyond_the_scale_is_refused_and_proves_no_other(build):
     outcome = build("ids_with_decimals_and_ten_point_scores")
     assert refused(outcome, "patient_feedback") == {"patient_feedback_score_outside_1_to_5": 1}
@@ -173,6 +174,7 @@ def test_words_for_nothing_and_repeated_headers_are_no_patients(build):
     assert reasons["negative_treatment_cost"] == 3
 
 
+@pytest.mark.system
 def test_identifiers_that_a_table_kept_as_doubles_are_whole(build):
     outcome = build("float_ids_parquet")
     patients = set(accepted(outcome, "patients_data_with_doctor", "patient_id"))
@@ -264,6 +266,7 @@ def test_values_that_contradict_each_other_prove_nothing_and_are_flagged(hospita
     }
 
 
+@pytest.mark.system
 def test_a_setting_that_is_named_has_other_values_flagged(hospital):
     outcome = hospital(
         patients_data_with_doctor=f"{TREATMENTS}T1,P1,D1,Scan,1,2,12/25/2025\n",
@@ -283,6 +286,7 @@ def test_a_file_without_room_costs_is_read_and_they_count_as_unknown(hospital):
     assert outcome.query(query) == [(Decimal("1.00"), 1)]
 
 
+@pytest.mark.system
 def test_a_policy_that_refuses_blank_costs_refuses_no_file_without_the_column(dbt, tmp_path):
     folder = tmp_path / "raw" / "hospital" / "patients_data_with_doctor"
     folder.mkdir(parents=True)

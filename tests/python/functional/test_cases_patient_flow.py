@@ -202,6 +202,7 @@ def test_hours_are_rows_only_near_an_event_of_the_department(mistyped_years):
     assert n_admissions == 2360 + 1 + 604
 
 
+@pytest.mark.system
 def test_the_census_of_a_gap_needs_no_rows(mistyped_years):
     """Whoever came before a gap and left after it is counted in neither place twice."""
     assert mistyped_years.query(
@@ -270,6 +271,7 @@ def test_a_poison_event_makes_no_cycle_of_a_stream_dearer(dbt, tmp_path):
     assert counted_after("c", last, *cycle) == (300, n_flows + 150, 2)
 
 
+@pytest.mark.system
 def test_without_a_discharge_no_department_falls_behind(build):
     """Of two departments with ten patients each nothing tells that anybody left."""
     events = [

@@ -11,7 +11,16 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from builds import SAMPLE, Builder, Outcome, environment, holding, invoke, parse
+from builds import (
+    SAMPLE,
+    Builder,
+    Outcome,
+    environment,
+    holding,
+    in_fast_suite,
+    invoke,
+    parse,
+)
 from chains import Chain
 from contents import contents
 from three_models import BASE, COLUMNS, write_project
@@ -250,7 +259,7 @@ def test_an_edited_consumer_is_built_again(clinic):
     assert outcome.query("select sum(cost)::double from clinic.department_costs") == [(5.0,)]
 
 
-@pytest.mark.parametrize("arguments", LOOKING, ids=" ".join)
+@pytest.mark.parametrize("arguments", in_fast_suite(LOOKING, ("compile",), ("ls",)), ids=" ".join)
 def test_looking_at_a_new_warehouse_makes_no_table(clinic, arguments):
     outcome = clinic.build(*arguments)
     if outcome.database.exists():

@@ -6,7 +6,8 @@ import shutil
 
 import duckdb
 import pytest
-from builds import PROJECT, SAMPLE, shared_data
+from builds import PROJECT, SAMPLE, in_system, shared_data
+from jinja2 import Environment
 from rich.console import Console
 from typer.testing import CliRunner
 from wardhouse.cli import app
@@ -41,24 +42,14 @@ def raw_dir(tmp_path):
     return raw_dir
 
 
-@pytest.fixture(scope="module")
-def built(dbt, tmp_path_factory):
-    """Return the sample's records, judged, without what is made of them."""
-    models = (
-        *("build", "--exclude-resource-types", "test", "unit_test"),
-        *("--select", "+quarantine", "+feed_reconciliation"),
-    )
-    outcome = dbt(SAMPLE, tmp_path_factory.mktemp("built"), *models)
-    assert outcome.success, outcome.message
-    return outcome
-
-
-def test_inspect_shows_files_mapping_and_rows_of_the_sample():
-    code, output = wardhouse("inspect", SAMPLE)
+@pytest.mark.parametrize("areas", ["hospital", in_system("")])
+def test_inspect_shows_files_mapping_and_rows_of_the_sample(areas):
+    code, output = wardhouse("inspect", SAMPLE, "--areas", areas)
     assert code == 0
-    for feed in ("doctors_info", "patient_feedback", "patients_data_with_doctor"):
-        assert f"hospital.{feed}" in output
-        assert f"hospital/{feed}." in output
+    for feed in declared_feeds(PROJECT):
+        if feed.area == areas or not areas:
+            assert feed.label in output
+            assert f"{feed.area}/{feed.name}" in output
     assert "D001" in output
 
 
@@ -110,15 +101,15 @@ def test_inspect_without_rows_shows_the_mapping_alone(raw_dir):
     ("name", "content", "words"),
     [
         ("doctors_info.csv", None, "no file; looked for"),
-        ("doctors_info.csv", b"", "the file is empty"),
-        ("doctors_info.csv", b"\n\n", "lacks doctor_id"),
+        in_system("doctors_info.csv", b"", "the file is empty"),
+        in_system("doctors_info.csv", b"\n\n", "lacks doctor_id"),
         ("doctors_info.csv", b"doctor_id,specialty\n", "lacks doctor_name"),
-        ("doctors_info.csv", b"\x89PNG\0\0", "NUL byte"),
-        ("doctors_info.csv.gz", b"\x1f\x8bnothing", "gzip"),
-        ("doctors_info.parquet", b"PAR1 and no more", "not readable as Parquet"),
+        in_system("doctors_info.csv", b"\x89PNG\0\0", "NUL byte"),
+        in_system("doctors_info.csv.gz", b"\x1f\x8bnothing", "gzip"),
+        in_system("doctors_info.parquet", b"PAR1 and no more", "not readable as Parquet"),
         ("doctors_info.xlsx", b"PK", "is a spreadsheet"),
         ("doctors_info.json", b'[{"doctor_id": ', "cut short"),
-        ("doctors_info.ndjson", b"{\n", "lacks doctor_id"),
+        in_system("doctors_info.ndjson", b"{\n", "lacks doctor_id"),
     ],
 )
 def test_inspect_names_what_is_wrong_with_a_feed_and_shows_the_others(
@@ -156,7 +147,7 @@ def test_inspect_tells_which_document_would_go_to_quarantine(raw_dir):
     [
         ("ward", None, "WARDHOUSE_AREAS names ward"),
         ("", "area,feed,option,value\nhospital,doctors_info,delimiter,::\n", "feeds.csv line 2"),
-        ("", "area;feed\n1;2\n", "feeds.csv has no header line"),
+        in_system("", "area;feed\n1;2\n", "feeds.csv has no header line"),
     ],
 )
 def test_inspect_fails_on_settings_that_mean_nothing(raw_dir, areas, options, words):
@@ -179,7 +170,7 @@ def lines_for_feeds_csv(output: str) -> str:
 
 
 @pytest.mark.system
-def test_inspect_reads_every_record_as_the_build_does(built):
+def test_inspect_reads_every_record_as_the_build_does(sample):
     base_models, compared = BaseModels(PROJECT), 0
     for feed in declared_feeds(PROJECT):
         plan = plan_feed(SAMPLE, feed, {})
@@ -189,19 +180,38 @@ def test_inspect_reads_every_record_as_the_build_does(built):
         base = f"staging.base_{feed.area}__{feed.name}"
         # Which contents of one key conflict is found when all were read.
         own = "coalesce(rejection_reason not like 'conflicting_%', true)"
-        reasons = built.query(
+        reasons = sample.query(
             f"select rejection_reason, count(*) from {base} "
             f"where {own} and rejection_reason is not null group by 1"
         )
-        repairs = built.query(
+        repairs = sample.query(
             f"select unnest(repairs) as repair, count(*) from {base} "
             f"where not ({own}) or rejection_reason is null group by 1"
         )
-        assert [(values.n_records,)] == built.query(f"select count(*) from {base}"), feed.label
+        assert [(values.n_records,)] == sample.query(f"select count(*) from {base}"), feed.label
         assert values.rejections == dict(reasons), feed.label
         assert values.repairs == dict(repairs), feed.label
         compared += len(reasons) + len(repairs)
     assert compared > 20
+
+
+def test_a_template_is_compiled_once_in_a_process(monkeypatch):
+    feeds = [feed for feed in declared_feeds(PROJECT) if feed.area == "hospital"]
+
+    def render_all():
+        base_models = BaseModels(PROJECT)
+        return [base_models.rules(feed, {"date_order": "mdy"}).model for feed in feeds]
+
+    compiled, compile_template = [], Environment.compile
+
+    def counting(environment, source, *arguments, **settings):
+        compiled.append(source)
+        return compile_template(environment, source, *arguments, **settings)
+
+    first = render_all()
+    monkeypatch.setattr(Environment, "compile", counting)
+    assert render_all() == first
+    assert compiled == []
 
 
 def test_inspect_knows_how_the_base_model_reads_each_column():
@@ -257,7 +267,7 @@ def test_inspect_says_how_much_of_a_column_is_readable_and_what_is_not(raw_dir):
             "treatment_date: date_order mdy would read 1 more, such as '12/25/2025', and all that",
             "date_order,mdy",
         ),
-        (
+        in_system(
             "$1,2,",
             '1.250,"80,5",',
             "room_cost: decimal_mark , would read 1 more, such as '80,5', and all that",
@@ -269,8 +279,10 @@ def test_inspect_says_how_much_of_a_column_is_readable_and_what_is_not(raw_dir):
             "decimal_mark , would read 1 more, such as '80,5', but not 1 that are read now",
             "",
         ),
-        ("2025-01-01", "12/25/2025\nT2,P1,D1,Scan,1,2,25/12/2025", "but not 1 that are", ""),
-        ("2025-01-01", "99/99/2025", "1 not readable, such as '99/99/2025'", ""),
+        in_system(
+            "2025-01-01", "12/25/2025\nT2,P1,D1,Scan,1,2,25/12/2025", "but not 1 that are", ""
+        ),
+        in_system("2025-01-01", "99/99/2025", "1 not readable, such as '99/99/2025'", ""),
     ],
 )
 def test_values_prove_a_setting_where_none_speaks_against_it(raw_dir, old, new, told, line):
@@ -293,11 +305,11 @@ def test_values_prove_a_setting_where_none_speaks_against_it(raw_dir, old, new, 
     ("content", "line"),
     [
         (DOCTORS.replace("Ann", "Zoë").encode("latin-1"), "encoding,latin-1"),
-        (DOCTORS.replace("specialty", "Spécialité").encode("latin-1"), "encoding,latin-1"),
-        (DOCTORS.encode("utf-16"), "encoding,utf-16"),
-        (DOCTORS.encode("utf-16-le"), "encoding,utf-16"),
-        (DOCTORS.replace(",", "~").encode(), "delimiter,~"),
-        (DOCTORS.replace("doctor_name", "Doktor").encode(), "column:doctor_name,Doktor"),
+        in_system(DOCTORS.replace("specialty", "Spécialité").encode("latin-1"), "encoding,latin-1"),
+        in_system(DOCTORS.encode("utf-16"), "encoding,utf-16"),
+        in_system(DOCTORS.encode("utf-16-le"), "encoding,utf-16"),
+        in_system(DOCTORS.replace(",", "~").encode(), "delimiter,~"),
+        in_system(DOCTORS.replace("doctor_name", "Doktor").encode(), "column:doctor_name,Doktor"),
         (DOCTORS.replace("doctor_name", "doctor_nmae").encode(), "column:doctor_name,doctor_nmae"),
     ],
 )
@@ -320,9 +332,9 @@ def test_the_line_that_inspect_prints_is_the_cure(raw_dir, content, line):
     ("declared", "line"),
     [
         ("encoding,latin-1", "encoding,utf-8"),
-        ("encoding,utf-16", "encoding,utf-8"),
-        ('delimiter,","', "delimiter,;"),
-        ("column:doctor_name,Names", "column:doctor_name,Name"),
+        in_system("encoding,utf-16", "encoding,utf-8"),
+        in_system('delimiter,","', "delimiter,;"),
+        in_system("column:doctor_name,Names", "column:doctor_name,Name"),
     ],
 )
 def test_a_setting_that_the_file_contradicts_is_told_with_the_right_one(raw_dir, declared, line):
@@ -360,19 +372,29 @@ def test_one_run_prints_all_lines_that_a_german_export_needs(raw_dir):
 @pytest.mark.parametrize(
     ("name", "content", "cure"),
     [
-        (
+        in_system(
             "doctors_info.csv",
             b"\xfe\xff" + DOCTORS.encode("utf-16-be"),
             "iconv -f UTF-16BE -t UTF-8",
         ),
-        ("doctors_info.csv", DOCTORS.encode("utf-16-be"), "is big-endian UTF-16"),
-        ("doctors_info.json", '[{"doctor_id": "D1"}]'.encode("utf-16"), "iconv -f UTF-16LE"),
+        in_system("doctors_info.csv", DOCTORS.encode("utf-16-be"), "is big-endian UTF-16"),
+        in_system(
+            "doctors_info.json", '[{"doctor_id": "D1"}]'.encode("utf-16"), "iconv -f UTF-16LE"
+        ),
         ("doctors_info.csv", DOCTORS.replace("Ann", "“A”").encode("cp1252"), "likely Windows-1252"),
-        ("doctors_info.csv", f"sep=,\n{DOCTORS}".encode(), "the line 'sep=,', which is no header"),
+        in_system(
+            "doctors_info.csv", f"sep=,\n{DOCTORS}".encode(), "the line 'sep=,', which is no header"
+        ),
         ("doctors_info.tsv", DOCTORS.encode(), "doctors_info.tsv: rename it to doctors_info.csv"),
-        ("Doctors_Info.TXT", DOCTORS.encode(), "Doctors_Info.TXT: rename it to doctors_info.csv"),
-        ("DOCTORS_INFO.CSV", DOCTORS.encode(), "DOCTORS_INFO.CSV: rename it to doctors_info.csv"),
-        ("doctor_info.csv.gz", b"", "doctor_info.csv.gz: rename it to doctors_info.csv.gz"),
+        in_system(
+            "Doctors_Info.TXT", DOCTORS.encode(), "Doctors_Info.TXT: rename it to doctors_info.csv"
+        ),
+        in_system(
+            "DOCTORS_INFO.CSV", DOCTORS.encode(), "DOCTORS_INFO.CSV: rename it to doctors_info.csv"
+        ),
+        in_system(
+            "doctor_info.csv.gz", b"", "doctor_info.csv.gz: rename it to doctors_info.csv.gz"
+        ),
         ("doctors_info.csv.zip", b"PK", "doctors_info.csv.zip: not read"),
     ],
 )
@@ -482,7 +504,9 @@ APPOINTMENT = {
 }
 
 
-@pytest.mark.parametrize("text", [json.dumps(APPOINTMENT), '{"appointment_id": "A1"', "\0"])
+@pytest.mark.parametrize(
+    "text", [json.dumps(APPOINTMENT), in_system('{"appointment_id": "A1"'), in_system("\0")]
+)
 def test_two_thousand_files_fit_on_a_screen(tmp_path, monkeypatch, text):
     many_files(tmp_path, 2000, text)
     screen = Console(force_terminal=True, color_system=None, width=80)
@@ -569,9 +593,9 @@ def test_inspect_fails_on_a_directory_that_is_missing_or_empty(tmp_path):
     assert "has no folder named after an area" in output
 
 
-def test_quarantine_lists_and_exports_what_the_sample_refused(built, tmp_path, monkeypatch):
-    monkeypatch.setenv("WARDHOUSE_DB", str(built.database))
-    [(n_records,)] = built.query("select count(*) from quality.quarantine")
+def test_quarantine_lists_and_exports_what_the_sample_refused(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_DB", str(sample.database))
+    [(n_records,)] = sample.query("select count(*) from quality.quarantine")
     code, output = wardhouse("quarantine", "--limit", 3)
     assert code == 0
     assert "missing_patient_id" in output
@@ -584,11 +608,11 @@ def test_quarantine_lists_and_exports_what_the_sample_refused(built, tmp_path, m
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_quarantine_shows_records_whole(built, monkeypatch, is_terminal):
-    monkeypatch.setenv("WARDHOUSE_DB", str(built.database))
+def test_quarantine_shows_records_whole(sample, monkeypatch, is_terminal):
+    monkeypatch.setenv("WARDHOUSE_DB", str(sample.database))
     screen = Console(force_terminal=is_terminal, color_system=None, width=80)
     monkeypatch.setattr("wardhouse.commands.quality.console", screen)
-    records = built.query(
+    records = sample.query(
         "select source_file, line_number, reason, record from quality.quarantine "
         "where feed = 'appointment_logs'"
     )
@@ -602,8 +626,8 @@ def test_quarantine_shows_records_whole(built, monkeypatch, is_terminal):
         assert record.splitlines()[0] in lines
 
 
-def test_quarantine_can_be_narrowed_to_a_feed(built, tmp_path, monkeypatch):
-    monkeypatch.setenv("WARDHOUSE_DB", str(built.database))
+def test_quarantine_can_be_narrowed_to_a_feed(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_DB", str(sample.database))
     out = tmp_path / "refused.csv"
     code, _ = wardhouse(
         "quarantine", "--area", "hospital", "--feed", "patient_feedback", "--out", out
@@ -611,7 +635,7 @@ def test_quarantine_can_be_narrowed_to_a_feed(built, tmp_path, monkeypatch):
     assert code == 0
     with out.open(newline="") as file:
         feeds = [row["feed"] for row in csv.DictReader(file)]
-    [(n_records,)] = built.query(
+    [(n_records,)] = sample.query(
         "select count(*) from quality.quarantine "
         "where area = 'hospital' and feed = 'patient_feedback'"
     )
@@ -635,8 +659,8 @@ def test_quarantine_of_nothing_built_is_one_line_and_a_failure(tmp_path, monkeyp
     assert "cannot be read" in output
 
 
-def test_quarantine_that_cannot_be_written_is_a_failure(built, tmp_path, monkeypatch):
-    monkeypatch.setenv("WARDHOUSE_DB", str(built.database))
+def test_quarantine_that_cannot_be_written_is_a_failure(sample, tmp_path, monkeypatch):
+    monkeypatch.setenv("WARDHOUSE_DB", str(sample.database))
     (tmp_path / "file").write_text("")
     assert wardhouse("quarantine", "--out", tmp_path / "file" / "x.csv")[0] == 1
     assert wardhouse("quarantine", "--out", tmp_path)[0] == 1

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from builds import Builder, Outcome, parse
+from builds import Builder, Outcome, in_fast_suite, parse
 from contents import assert_same
 from small_disk import resize, small_disk
 from three_models import COLUMNS, write_project
@@ -26,8 +26,11 @@ N_TABLES = 7
 GIGABYTE = 2**30
 COSTS = "clinic/department_costs"
 HOSTILE = 'it\'s; drop "x" -- {{ nothing() }} {% raw %} ${HOME} [a]* ü'
-NAMES = ["clinic", "temp", 'it\'s "mine" - köln; v2']
-MORE_NAMES = ["core", "system", "main", "memory", "staging", "wardhouse", "select", "csv:a", "2024"]
+ODD_NAME = 'it\'s "mine" - köln; v2'
+NAMES = [
+    *("clinic", "temp", ODD_NAME, "core", "system", "main", "memory", "staging", "wardhouse"),
+    *("select", "csv:a", "2024"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +76,7 @@ def add_visits(raw_dir: Path, n_visits: int) -> None:
 # The database's file ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "stem", NAMES + [pytest.param(name, marks=pytest.mark.system) for name in MORE_NAMES]
-)
+@pytest.mark.parametrize("stem", in_fast_suite(NAMES, ODD_NAME))
 def test_database_may_be_called_anything(clinic, raw, tmp_path, built, stem):
     first = clinic(raw, tmp_path, name=f"{stem}.duckdb")
     assert first.success, first.message
@@ -277,7 +278,9 @@ def folder_for_csv(exports: Path) -> None:
     (exports / f"{COSTS}.csv").mkdir(parents=True)
 
 
-@pytest.mark.parametrize("spoil", [file_for_folder, file_for_area, folder_for_csv])
+@pytest.mark.parametrize(
+    "spoil", in_fast_suite([file_for_folder, file_for_area, folder_for_csv], file_for_folder)
+)
 def test_export_that_cannot_be_written_says_cause_and_cure(clinic, raw, tmp_path, spoil):
     spoil(tmp_path / "exports")
     outcome = clinic(raw, tmp_path)
@@ -406,6 +409,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.system
 def test_what_a_killed_process_spilled_is_private_and_gone_at_the_next_start(clinic, raw, tmp_path):
     database = tmp_path / "wardhouse.duckdb"
     ended = subprocess.run([sys.executable, "-c", SPILL, str(database)], check=False)

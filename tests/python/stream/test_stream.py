@@ -481,6 +481,7 @@ def warehouse(dbt, tmp_path_factory):
         yield warehouse
 
 
+@pytest.mark.system
 def test_events_are_in_the_star_a_cycle_after_they_landed(warehouse):
     to_come = "2049-01-01T00:00:00"
     strange = [

@@ -1,21 +1,22 @@
 """The landing by itself: what is matched, what is refused, and that names stay names."""
 
 import csv
+import dataclasses
 import gzip
 import io
 import json
 import os
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
-from builds import PROJECT
+from builds import PROJECT, in_fast_suite
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wardhouse.dbt_plugin import _changed_files
@@ -38,7 +39,7 @@ FEED = Feed(
         Column("note", required=False, aliases=("#",)),
     ),
 )
-KEEPING = replace(FEED, keep_undeclared=True)
+KEEPING = dataclasses.replace(FEED, keep_undeclared=True)
 # Everything that a text can hold, apart from what neither SQL nor a file name may: NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
 FILE_NAME = st.text(
@@ -90,11 +91,14 @@ def test_quoted_name_names_one_column(connection, name):
     assert [column[0] for column in found.description] == [name]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json", "ndjson", "parquet"])
+@pytest.mark.parametrize("suffix", in_fast_suite(["csv", "json", "ndjson", "parquet"], "csv"))
 @given(names=st.lists(TEXT.filter(normalise), min_size=1, max_size=4, unique_by=normalise))
 @settings(max_examples=15, deadline=None)
 def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection, suffix, names):
-    """Every name in turn is an alias of the declared column, and leads to its own values."""
+    """Every name in turn is an alias of the declared column, and leads to its own values.
+
+    Where the feed keeps the others, each leads to its own, too.
+    """
     raw_dir = tmp_path_factory.mktemp("names")
     record = {name: f"value {place}" for place, name in enumerate(names)}
     path = write(raw_dir, f"clinic/visits.{suffix}", "")
@@ -111,9 +115,15 @@ def test_column_of_any_name_is_read_from_any_format(tmp_path_factory, connection
     else:
         path.write_text(json.dumps([record] if suffix == "json" else record))
     feed = Feed("clinic", "visits", (Column("wanted", required=False),))
-    for name in names:
-        plan = plan_feed(raw_dir, feed, {"column:wanted": name})
-        assert rows(plan) == [(record[name], f"clinic/visits.{suffix}", None)]
+    for place, name in enumerate(names):
+        keeps = place % 2 == 0
+        chosen = dataclasses.replace(feed, keep_undeclared=keeps)
+        plan = plan_feed(raw_dir, chosen, {"column:wanted": name})
+        [(wanted, *undeclared, source_file, unreadable)] = rows(plan)
+        assert (wanted, source_file, unreadable) == (record[name], f"clinic/visits.{suffix}", None)
+        others = {other: value for other, value in record.items() if other != name}
+        kept = [json.loads(text) if text else {} for text in undeclared]
+        assert kept == ([others] if keeps else [])
 
 
 @given(st.lists(FILE_NAME, min_size=1, max_size=4, unique_by=str.casefold))
@@ -149,11 +159,12 @@ def test_names_are_compared_without_case_and_signs(name, reduced):
     assert normalise(name) == reduced
 
 
-def test_no_alias_says_what_another_name_of_its_column_says():
+def test_no_alias_says_what_another_name_of_its_feed_says():
     for feed in declared_feeds(PROJECT):
-        for column in feed.columns:
-            names = [normalise(name) for name in (column.name, *column.aliases)]
-            assert len(set(names)) == len(names), f"{feed.label}.{column.name}: {column.aliases}"
+        names = Counter(
+            normalise(name) for column in feed.columns for name in (column.name, *column.aliases)
+        )
+        assert [name for name, n in names.items() if n > 1] == [], feed.label
 
 
 @pytest.mark.parametrize(
@@ -609,10 +620,11 @@ def test_fingerprint_changes_with_whatever_changes_the_reading(tmp_path):
         fingerprint(options={"encoding": "latin-1"}),
         fingerprint(feed=more),
         fingerprint(feed=other),
+        fingerprint(feed=KEEPING),
     ]
     write(tmp_path, "clinic/visits.csv", "visit_id,order,note\n1,2,4\n")
     kinds.append(fingerprint())
-    assert len({first, *kinds}) == 6
+    assert len({first, *kinds}) == 7
 
 
 def surveys(plan: FeedPlan) -> dict[str, dict]:
@@ -749,15 +761,16 @@ def test_optional_feed_that_is_missing_is_an_empty_view_and_one_that_is_there_is
 
 
 @pytest.mark.parametrize(
-    ("declared", "optional"),
+    ("declared", "said"),
     [
-        ("", False),
-        ("meta: {optional: true}", True),
-        ("config: {meta: {optional: true}}", True),
-        ("config: {meta: {entity: visit}}", False),
+        ("", {}),
+        ("meta: {optional: true}", {"optional": True}),
+        ("config: {meta: {optional: true}}", {"optional": True}),
+        ("config: {meta: {entity: visit}}", {}),
+        ("meta: {optional: false, keep_undeclared: true}", {"keep_undeclared": True}),
     ],
 )
-def test_sources_file_says_which_feeds_are_optional(tmp_path, declared, optional):
+def test_sources_file_says_which_feeds_are_optional_or_keep_more(tmp_path, declared, said):
     write(
         tmp_path,
         "models/staging/clinic/_clinic__sources.yml",
@@ -766,7 +779,7 @@ def test_sources_file_says_which_feeds_are_optional(tmp_path, declared, optional
         f"        {declared}\n",
     )
     [feed] = declared_feeds(tmp_path)
-    assert feed == Feed("clinic", "visits", (Column("visit_id", required=True),), optional)
+    assert feed == Feed("clinic", "visits", (Column("visit_id", required=True),), **said)
 
 
 def test_answer_can_be_written_as_json_whatever_the_files_hold(tmp_path):

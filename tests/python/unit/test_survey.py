@@ -183,6 +183,7 @@ def lost_by_duckdb(connection, path, body: bytes) -> str:
     return f"lines swallowed: {swallowing}" if swallowing else ""
 
 
+@pytest.mark.system
 def test_long_files_are_read_without_loss_or_repetition(connection, tmp_path):
     """Longer than DuckDB's buffer, where reading in parallel repeats rows and loses rejects."""
     lines = b"".join(

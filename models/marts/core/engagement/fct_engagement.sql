@@ -24,7 +24,8 @@ keyed as (
 
 final as (
     select
-        {{ surrogate_key(['person_type', 'authority', 'person_id', 'as_of_date']) }} as engagement_key,
+        {{ surrogate_key(['person_type', 'authority', 'person_id', 'as_of_date']) }}
+            as engagement_key,
         {{ surrogate_key(['person_type', 'authority', 'person_id']) }} as person_key,
         person_type,
         case when is_patient then member_key end as patient_key,

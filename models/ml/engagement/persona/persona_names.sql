@@ -13,7 +13,13 @@ kept as (
 ),
 
 last_names as (
-    {{ names_of_last_build() }}
+    select last_build.*
+    from ({{ names_of_last_build() }}) as last_build
+    inner join kept using (person_type, persona_number)
+    where exists (
+        select segments.segment from {{ ref('persona_segments') }} as segments
+        where starts_with(last_build.persona_name, segments.segment)
+    )
 ),
 
 candidates as (
@@ -38,14 +44,8 @@ named as (
             else long_name || ' (' || candidates.persona_number || ')'
         end as name_by_rules
     from candidates
-    -- A persona is in last_names and in kept once at most.
-    left join last_names
-        on
-            candidates.person_type = last_names.person_type
-            and candidates.persona_number = last_names.persona_number
-            and (last_names.person_type, last_names.persona_number) in (
-                select (person_type, persona_number) from kept
-            )
+    -- A persona is in last_names once at most.
+    left join last_names using (person_type, persona_number)
 ),
 
 final as (

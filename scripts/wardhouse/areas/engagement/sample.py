@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Block = dict[str, np.ndarray]
 
 DEFAULT_DIRT = EngagementDirt()
-PEOPLE, GROUPS = 850, 5
+PEOPLE, GROUPS, DATES = 850, 5, 4
 HEADER = (
     "person_id,person_type,as_of_date,satisfaction_score,engagement_level,procedure_frequency,"
     "referral_rate,technology_adoption,first_seen_date,left_date,annual_value,marketing_consent,"
@@ -38,6 +38,7 @@ def generate_engagement(
     dirt: EngagementDirt = DEFAULT_DIRT,
     truth_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    dates: int = DATES,
 ) -> SampleSummary:
     """Write engagement's feed and the truth about it.
 
@@ -58,6 +59,8 @@ def generate_engagement(
         The truth goes to its folder `engagement`; `out_dir / "truth"` by default.
     progress : callable, optional
         Called with the records written so far and the records there will be.
+    dates : int
+        How many of the newest of the four dates are written.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def generate_engagement(
     from wardhouse.synthetic.writer import open_writer
 
     population = populate(people, groups, seed)
-    records = _records(population)
+    records = _records(population, dates)
     soiled = _soil(population, records, dirt, seed)
     raw_dir = Path(out_dir) / "engagement"
     truth_dir = Path(truth_dir or Path(out_dir) / "truth") / "engagement"
@@ -103,11 +106,12 @@ def generate_engagement(
     )
 
 
-def _records(population: Population) -> Block:
+def _records(population: Population, dates: int) -> Block:
     """Give the person and the date of every record before dirt, date by date."""
     import numpy as np
 
-    date, person = np.nonzero(population.is_present.T)
+    date, person = np.nonzero(population.is_present[:, DATES - dates :].T)
+    date += DATES - dates
     last = population.is_present.shape[1] - 1 - population.is_present[:, ::-1].argmax(axis=1)
     return {"person": person, "date": date, "is_last": last[person] == date}
 

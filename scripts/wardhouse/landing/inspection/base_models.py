@@ -10,19 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import CodeType, MappingProxyType, SimpleNamespace
 from typing import Any, NoReturn
 
 import jinja2
-import yaml
 
 from wardhouse.landing.feeds import Feed
 from wardhouse.landing.readers import identifier, quote
+from wardhouse.project import read_yaml
 
 RECORDS = "feed_records"  # relation that the rendered model reads
 _MACRO = re.compile(r"({%-?\s*macro\s+)(\w+)")
 _PARSE = "parse_"
 _SPELLING = "known_by_spelling"
+_EXTENSIONS = ("jinja2.ext.do",)
 
 
 class RulesError(Exception):
@@ -77,9 +78,9 @@ class BaseModels:
         self._options: dict[str, str] = {}
         self._parsed: dict[str, Reading] = {}
         self._depth = 0
-        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+        project = read_yaml(project_dir / "dbt_project.yml")
         variables = {**project.get("vars", {}), **variables}
-        self._environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+        self._environment = jinja2.Environment(extensions=_EXTENSIONS)
         macros = self._macros()
         self._environment.globals |= macros | {
             "adapter": SimpleNamespace(dispatch=self._dispatch),
@@ -108,7 +109,7 @@ class BaseModels:
         path = Path("models", "staging", feed.area, f"base_{feed.area}__{feed.name}.sql")
         names = [column.name for column in feed.columns]
         try:
-            model = self._environment.from_string((self._folder / path).read_text()).render()
+            model = self._template((self._folder / path).read_text()).render()
             is_blank = self._environment.globals["is_blank"]
             blank = {name: is_blank(identifier(name)) for name in names}
         except (OSError, jinja2.TemplateError, TypeError, LookupError) as error:
@@ -127,7 +128,11 @@ class BaseModels:
         return found
 
     def _module(self, text: str) -> Any:
-        return self._environment.from_string(text).module
+        return self._template(text).module
+
+    def _template(self, text: str) -> jinja2.Template:
+        known = self._environment.globals
+        return jinja2.Template.from_code(self._environment, _compiled(text), known)
 
     def _call(self, module: Callable[[], Any], name: str, *arguments: Any, **settings: Any) -> Any:
         """Call a macro: its value may be returned, and what a model parses by it is noted."""
@@ -168,6 +173,12 @@ class BaseModels:
         if path is None:
             raise LookupError(f"no seed {name}")
         return f"(select * from read_csv({quote(path.as_posix())}))"
+
+
+@cache
+def _compiled(text: str) -> CodeType:
+    """Compile a template; the code holds none of what is known to whoever runs it."""
+    return jinja2.Environment(extensions=_EXTENSIONS).compile(text)
 
 
 def _return(value: Any = None) -> NoReturn:

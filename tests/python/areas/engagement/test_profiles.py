@@ -208,6 +208,7 @@ def test_a_score_on_another_scale_stops_the_build_until_its_range_is_said(dbt, t
     stopped = dbt(raw, tmp_path, *BASE)
     assert not stopped.success
     assert "16 of 30 values of satisfaction_score could not be read" in stopped.message
+    assert "(16 are out of the range that a variable of dbt_project.yml holds)" in stopped.message
     ranges = json.dumps({"engagement_ranges": {"satisfaction_score": [0, 100]}})
     built = dbt(raw, tmp_path, *BASE, "--vars", ranges)
     assert built.success, built.message

@@ -13,8 +13,6 @@ from sklearn.preprocessing import StandardScaler
 STRENGTHS = np.logspace(-2, 4, 25)
 CENT = 0.005 + 1e-6  # an amount is rounded to the cent
 
-pytestmark = pytest.mark.long
-
 
 def fresh():
     return make_pipeline(StandardScaler(), RidgeCV(STRENGTHS))

@@ -7,7 +7,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from builds import PROJECT, SAMPLE
+from builds import PROJECT, SAMPLE, Outcome, in_fast_suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -59,21 +59,27 @@ def large(dbt, tmp_path_factory):
     return outcome
 
 
-@pytest.mark.parametrize("name", ["lab", "sample", "large"])
-def test_labels_of_sql_are_those_of_scikit_learn(name, request):
-    outcome = request.getfixturevalue(name)
-    features = outcome.frame("from ml.vip_features")
+@pytest.fixture
+def warehouse(name, request) -> Outcome:
+    """Return a warehouse by its name."""
+    return request.getfixturevalue(name)
+
+
+@pytest.mark.parametrize("name", in_fast_suite(["lab", "sample", "large"], "lab", "sample"))
+def test_labels_of_sql_are_those_of_scikit_learn(warehouse):
+    features = warehouse.frame("from ml.vip_features")
     expected = pd.Series(fit_vip(arrays(features), **SETTINGS).labels, features.patient_key)
-    found = outcome.frame("select patient_key, vip_status from ml.patient_vip")
+    found = warehouse.frame("select patient_key, vip_status from ml.patient_vip")
     found = found.set_index("patient_key").vip_status
     assert len(found) == len(expected) > 200
     assert found.to_dict() == expected.to_dict()
     assert 0.05 < (found == VIP).mean() < 0.5
 
 
-def test_distances_and_pulls_of_sql_are_those_of_the_centroids(large):
-    features = large.frame("from ml.vip_features").sort_values("patient_key")
-    found = large.frame("from ml.patient_vip").sort_values("patient_key")
+@pytest.mark.parametrize("name", in_fast_suite(["sample", "large"], "sample"))
+def test_distances_and_pulls_of_sql_are_those_of_the_centroids(warehouse):
+    features = warehouse.frame("from ml.vip_features").sort_values("patient_key")
+    found = warehouse.frame("from ml.patient_vip").sort_values("patient_key")
     fit = fit_vip(arrays(features), **SETTINGS)
     mean, scale = (
         pd.Series(fitted(fit, component)) for component in ("scaler_mean", "scaler_scale")
@@ -94,12 +100,12 @@ def test_distances_and_pulls_of_sql_are_those_of_the_centroids(large):
     assert (found.main_driver.to_numpy() == towards.idxmax(axis=1).to_numpy()).all()
 
 
-def test_vips_have_the_higher_mean_revenue(sample, lab, large):
-    for outcome in (sample, lab, large):
-        means = dict(
-            outcome.query("select vip_status, avg(total_revenue) from ml.patient_vip group by all")
-        )
-        assert means[VIP] > means[NON_VIP]
+@pytest.mark.parametrize("name", in_fast_suite(["lab", "sample", "large"], "lab", "sample"))
+def test_vips_have_the_higher_mean_revenue(warehouse):
+    means = dict(
+        warehouse.query("select vip_status, avg(total_revenue) from ml.patient_vip group by all")
+    )
+    assert means[VIP] > means[NON_VIP]
 
 
 def test_planted_vips_are_found_in_the_sample(sample):
@@ -377,12 +383,11 @@ def test_doctors_with_too_few_patients_or_no_spread_are_not_compared():
     assert len(compare_doctors(doctor_sums(same).iloc[:0], minimum_patients=5)) == 0
 
 
-@pytest.mark.parametrize("name", ["sample", "large"])
-def test_statistics_of_sql_equal_scipy_on_the_raw_patients(name, request):
-    outcome = request.getfixturevalue(name)
-    care = outcome.frame("select distinct provider_key, patient_key from core.fct_treatments")
+@pytest.mark.parametrize("name", in_fast_suite(["sample", "large"], "sample"))
+def test_statistics_of_sql_equal_scipy_on_the_raw_patients(warehouse):
+    care = warehouse.frame("select distinct provider_key, patient_key from core.fct_treatments")
     scores = (
-        outcome.frame(
+        warehouse.frame(
             "select patient_key, avg(feedback_score)::double as score "
             "from core.fct_patient_feedback group by all"
         )
@@ -390,7 +395,7 @@ def test_statistics_of_sql_equal_scipy_on_the_raw_patients(name, request):
         .score
     )
     scores = scores[scores.index.isin(care.patient_key)]
-    found = outcome.frame("from hospital.doctor_feedback_tests").set_index("provider_key")
+    found = warehouse.frame("from hospital.doctor_feedback_tests").set_index("provider_key")
     p_values = {}
     for doctor, own in care.groupby("provider_key").patient_key:
         is_own = scores.index.isin(own)
@@ -404,17 +409,17 @@ def test_statistics_of_sql_equal_scipy_on_the_raw_patients(name, request):
     np.testing.assert_allclose(found.p_value_adjusted, holm(found.p_value.to_numpy()))
 
 
-def test_coverage_intervals_equal_statsmodels(large, sample):
+@pytest.mark.parametrize("name", in_fast_suite(["sample", "large"], "sample"))
+def test_coverage_intervals_equal_statsmodels(warehouse):
     from statsmodels.stats.proportion import proportion_confint
 
-    for outcome in (large, sample):
-        found = outcome.frame("from hospital.feedback_coverage")
-        low, high = proportion_confint(
-            found.n_patients_with_feedback, found.n_patients, method="wilson"
-        )
-        assert len(found) > 50
-        np.testing.assert_allclose(found.feedback_coverage_rate_low, low, atol=1e-12)
-        np.testing.assert_allclose(found.feedback_coverage_rate_high, high, atol=1e-12)
+    found = warehouse.frame("from hospital.feedback_coverage")
+    low, high = proportion_confint(
+        found.n_patients_with_feedback, found.n_patients, method="wilson"
+    )
+    assert len(found) > 50
+    np.testing.assert_allclose(found.feedback_coverage_rate_low, low, atol=1e-12)
+    np.testing.assert_allclose(found.feedback_coverage_rate_high, high, atol=1e-12)
 
 
 def test_wilson_bounds_of_extreme_counts_equal_statsmodels(manifest):
@@ -441,6 +446,7 @@ def test_wilson_bounds_of_extreme_counts_equal_statsmodels(manifest):
         assert connection.execute(nobody).fetchone() == (None,)
 
 
+@pytest.mark.system
 def test_planted_doctors_are_told_from_others_where_enough_patients_answered(dbt, tmp_path):
     """Every verdict on a planted doctor points the planted way; large hospitals give one on all."""
     summary = generate_hospital(tmp_path / "raw", 20_000, seed=7)

@@ -13,8 +13,6 @@ from scipy import stats
 
 pytestmark = pytest.mark.long
 
-# Unit tests test the code, not the data: the build of the sample runs them.
-WHOLE = ("build", "--exclude-resource-types", "unit_test")
 BUILD = ("build", "--selector", "patient_flow")
 NO_TESTS = ("build", "--exclude-resource-types", "test", "unit_test", "--select")
 KEYS = ["hospital_id", "department"]
@@ -65,7 +63,7 @@ def real(dbt, source, tmp_path_factory):
     folder = place / "raw" / "patient_flow"
     folder.mkdir(parents=True)
     (folder / "patient_events.jsonl").symlink_to(source)
-    outcome = dbt(place / "raw", place, *WHOLE, areas="patient_flow")
+    outcome = dbt(place / "raw", place, *BUILD, areas="patient_flow")
     assert outcome.success, outcome.message
     return outcome
 

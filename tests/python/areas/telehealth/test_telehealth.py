@@ -12,8 +12,6 @@ from scipy import stats
 
 pytestmark = pytest.mark.long
 
-FEEDS = ("appointment_logs", "patient_feedback", "patients", "providers")
-
 
 def build(dbt, place, *arguments, **feeds):
     """Build telehealth on a raw directory whose feeds are the files or folders given."""
@@ -28,33 +26,17 @@ def build(dbt, place, *arguments, **feeds):
 
 
 @pytest.fixture(scope="module")
-def folder():
-    return shared_data("telemedicine")
-
-
-@pytest.fixture(scope="module")
-def real(dbt, folder, tmp_path_factory):
-    """Return the warehouse built on the real files."""
-    feeds = {feed: folder / f"{feed}.csv" for feed in FEEDS}
-    # Unit tests test the code, not the data: the build of the sample runs them.
-    whole = ("--exclude-resource-types", "unit_test")
-    return build(dbt, tmp_path_factory.mktemp("telehealth"), *whole, **feeds)
-
-
-@pytest.fixture(scope="module")
-def documents(dbt, folder, tmp_path_factory):
+def documents(dbt, telemedicine, tmp_path_factory):
     """Return the warehouse built on the folder of JSON appointments, other feeds as CSV."""
-    feeds = {feed: folder / f"{feed}.csv" for feed in FEEDS} | {
-        "appointment_logs": folder / "json_sample"
-    }
+    feeds = telemedicine | {"appointment_logs": shared_data("telemedicine") / "json_sample"}
     area = ("--selector", "telehealth")
     return build(dbt, tmp_path_factory.mktemp("documents"), *area, **feeds)
 
 
 @pytest.fixture(scope="module")
-def raw(folder):
+def raw(telemedicine):
     """Return appointments and feedback as pandas reads them, each with what it refers to."""
-    tables = {feed: pd.read_csv(folder / f"{feed}.csv") for feed in FEEDS}
+    tables = {feed: pd.read_csv(path) for feed, path in telemedicine.items()}
     visits = tables["appointment_logs"].merge(tables["patients"], on="patient_id")
     visits["age_group"] = pd.cut(
         visits.age,
@@ -405,6 +387,7 @@ def test_json_documents_load_with_nan_as_null_and_no_row_lost(documents):
     assert (n, waits, durations, either) == (120, 8, 26, 26)
 
 
+@pytest.mark.system
 def test_json_documents_tell_what_the_csv_tells(documents, real):
     query = """
         select appointment_id, appointment_date, scheduled_minute_of_day, appointment_status,
@@ -567,12 +550,13 @@ def test_history_keeps_the_versions_that_builds_saw(dbt, tmp_path, small):
     assert versions[0][4] == versions[1][3]
 
 
-def test_rejections_name_their_field_whatever_the_format(dbt, folder, tmp_path):
+@pytest.mark.system
+def test_rejections_name_their_field_whatever_the_format(dbt, telehealth_raw, tmp_path):
     """A document without a field is as a record with a blank one."""
     place = tmp_path / "raw" / "telehealth"
-    shutil.copytree(folder / "json_sample", place / "appointment_logs")
-    for feed in FEEDS[1:]:
-        (place / f"{feed}.csv").symlink_to(folder / f"{feed}.csv")
+    shutil.copytree(telehealth_raw / "telehealth", place, symlinks=True)
+    (place / "appointment_logs.csv").unlink()
+    shutil.copytree(shared_data("telemedicine") / "json_sample", place / "appointment_logs")
     documents = sorted((place / "appointment_logs").iterdir())
     text = documents[0].read_text()
     documents[0].write_text(text.replace('"patient_id": "PAT', '"subject": "PAT'))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from builds import shared_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -26,8 +25,6 @@ from wardhouse.areas.telehealth.provider_match import Matching, variances
 from wardhouse.areas.telehealth.sample import generate_telehealth
 from wardhouse.areas.telehealth.sentiment import judge_sentiment, score_comments
 from wardhouse.ml.tidy import split_day
-
-pytestmark = pytest.mark.long
 
 RUN = (
     *("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
@@ -76,15 +73,6 @@ def planted_raw(tmp_path_factory):
 @pytest.fixture(scope="module")
 def planted(dbt, planted_raw, tmp_path_factory):
     outcome = dbt(planted_raw, tmp_path_factory.mktemp("planted"), *RUN, areas="telehealth")
-    assert outcome.success, outcome.message
-    return outcome
-
-
-@pytest.fixture(scope="module")
-def real(dbt, tmp_path_factory):
-    raw_dir = tmp_path_factory.mktemp("real_raw")
-    (raw_dir / "telehealth").symlink_to(shared_data("telemedicine"), target_is_directory=True)
-    outcome = dbt(raw_dir, tmp_path_factory.mktemp("real"), *RUN, areas="telehealth")
     assert outcome.success, outcome.message
     return outcome
 
