@@ -61,7 +61,7 @@ def test_the_notebook_runs_from_top_to_bottom(sample, tmp_path, monkeypatch):
     outputs = [cell["outputs"] for cell in notebook.cells if cell["cell_type"] == "code"]
     shown = [each for found in outputs for each in found]
     assert len(shown) > 15
-    assert "groups: reliable True" in str(shown)
+    assert "groups: reliable, p = 0.0" in str(shown)
     chapters = re.findall(
         r"^## (\d\. \w+)", "\n".join(cell.source for cell in notebook.cells), re.M
     )
