@@ -58,8 +58,8 @@ def write_report(charts: Sequence[Chart], folder: Path, title: str, pictures: bo
     Raises
     ------
     ReportError
-        When the folder cannot be written, or there is no browser that draws pictures; the pages
-        are there then.
+        When the folder cannot be written, or there is no browser that draws all pictures; the
+        pages are there then.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,13 @@ def _index(charts: Sequence[Chart], title: str, pictures: bool) -> str:
 def _draw(charts: Sequence[Chart], folder: Path) -> list[Path]:
     """Draw all pictures by one browser, which is shut off from the network."""
     from kaleido import write_fig_from_object_sync
-    from kaleido.errors import BrowserFailedError, ChromeNotFoundError
+    from kaleido.errors import (
+        BrowserClosedError,
+        BrowserFailedError,
+        ChromeNotFoundError,
+        JavascriptError,
+        KaleidoError,
+    )
 
     pictures = [folder / f"{each.name}.png" for each in charts]
     drawn = [
@@ -116,10 +122,15 @@ def _draw(charts: Sequence[Chart], folder: Path) -> list[Path]:
         for each, picture in zip(charts, pictures, strict=True)
     ]
     try:
-        write_fig_from_object_sync(drawn, kopts={"mathjax": False})
+        write_fig_from_object_sync(drawn, kopts={"mathjax": False}, cancel_on_error=True)
     except (BrowserFailedError, ChromeNotFoundError) as error:
         raise ReportError(
             f"the pages are in {folder}, but no browser draws the pictures: install chromium "
             "(Debian: apt-get install chromium), or leave pictures out by --no-png"
+        ) from error
+    except (BrowserClosedError, JavascriptError, KaleidoError) as error:
+        raise ReportError(
+            f"the pages are in {folder}, but the browser fails to draw a picture ({error}): "
+            "install another chromium, or leave pictures out by --no-png"
         ) from error
     return pictures

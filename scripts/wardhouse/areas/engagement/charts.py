@@ -205,9 +205,11 @@ def selection(shown: Shown) -> Chart:
     )  # fmt: skip
     for row, col in ((1, 1), (1, 2), (2, 1)):
         dashed = {"color": GREY, "dash": "dash", "width": 2}
-        figure.add_vline(x=chosen["k"], line=dashed, layer="between", row=row, col=col)
+        figure.add_vline(x=chosen["k"], line=dashed, layer="below", row=row, col=col)
         span = [table["k"].min() - 0.5, table["k"].max() + 0.5]
-        figure.update_xaxes(title="Personas (k)", dtick=1, range=span, row=row, col=col)
+        figure.update_xaxes(
+            title="Personas (k)", dtick=1, range=span, showgrid=False, row=row, col=col
+        )
     figure.update_yaxes(
         categoryorder="array", categoryarray=list(taken)[::-1], range=[-0.6, len(taken) - 0.4],
         row=2, col=1,

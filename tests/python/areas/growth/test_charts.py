@@ -277,6 +277,17 @@ def test_a_picture_of_each_chart_is_drawn_beside_its_page(tmp_path):
         assert f'href="{picture.name}"' in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.system
+def test_a_picture_that_cannot_be_drawn_is_no_success(tmp_path):
+    if not any(shutil.which(name) for name in ("chromium", "google-chrome", "chrome")):
+        pytest.skip("no Chromium or Chrome draws pictures here")
+    broken = made()["referral_trend"]
+    # Plotly's library fails on it: a shape of this layer among subplots.
+    broken.figure.add_vline(x="2025-02-01", layer="between", row=1, col=1)
+    with pytest.raises(ReportError, match="fails to draw a picture"):
+        write_report([broken], tmp_path, "Growth", True)
+
+
 def test_a_folder_that_cannot_be_written_is_told_with_its_cure(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ReportError, match=r"cannot be written to .*; name another folder by --out"):
