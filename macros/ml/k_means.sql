@@ -39,20 +39,32 @@
 {%- endmacro %}
 
 
-{# Euclidean distances, in scaled units, from a list of values to each of `centroids`; beside them stand
-   the lists `means` and `scales`. The features are at most `n_features`. #}
-{% macro distances_to_centroids(feature_values, n_features) %}
-    {{ return(adapter.dispatch('distances_to_centroids', 'wardhouse')(feature_values, n_features)) }}
+{# A list of values in scaled units, as a point of `n_features` coordinates; beside it stand the lists
+   `means` and `scales`. #}
+{% macro scaled_point(feature_values, n_features) %}
+    {{ return(adapter.dispatch('scaled_point', 'wardhouse')(feature_values, n_features)) }}
 {% endmacro %}
 
 
-{# The place of the smallest of a list of distances, the first of equals; of the others than one. #}
-{% macro nearest_place(distances, other_than=none) %}
-    {{ return(adapter.dispatch('nearest_place', 'wardhouse')(distances, other_than)) }}
+{# Euclidean distances from a point to each of a list of centroids, in their order. #}
+{% macro distances_to_centroids(point, centroids, n_features) %}
+    {{ return(adapter.dispatch('distances_to_centroids', 'wardhouse')(point, centroids, n_features)) }}
 {% endmacro %}
 
 
-{# The feature along which a row is nearest to its own centroid, as against another one. #}
-{% macro nearest_along(features, feature_values, centroid, other_centroid) %}
-    {{ return(adapter.dispatch('nearest_along', 'wardhouse')(features, feature_values, centroid, other_centroid)) }}
+{# The place of the smallest of a list of distances, the first of equals. #}
+{% macro nearest_place(distances) %}
+    {{ return(adapter.dispatch('nearest_place', 'wardhouse')(distances)) }}
+{% endmacro %}
+
+
+{# The place of the second smallest of a list of distances, the first of equals. #}
+{% macro second_nearest_place(distances) %}
+    {{ return(adapter.dispatch('second_nearest_place', 'wardhouse')(distances)) }}
+{% endmacro %}
+
+
+{# The feature along which a point is nearest to a centroid, as against another one. #}
+{% macro nearest_along(features, point, centroid, other_centroid) %}
+    {{ return(adapter.dispatch('nearest_along', 'wardhouse')(features, point, centroid, other_centroid)) }}
 {% endmacro %}

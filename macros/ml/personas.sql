@@ -86,6 +86,7 @@
     from (
         select
             person_type,
+            list(feature order by feature) filter (component = '{{ prefix }}scaler_mean') as features,
             list(value order by feature) filter (component = '{{ prefix }}scaler_mean') as means,
             list(value order by feature) filter (component = '{{ prefix }}scaler_scale') as scales,
             {{ fit_is_reliable() }} as is_reliable

@@ -1,32 +1,43 @@
-{# Arrays of one length take half the time of lists. #}
-{% macro duckdb__distances_to_centroids(feature_values, n_features) -%}
-    {%- set scaled = 'list_transform(' ~ feature_values
-        ~ ', lambda value, place: (value - means[place]) / scales[place])' -%}
+{# Arrays of one length are compared in half the time of lists. #}
+{% macro duckdb__scaled_point(feature_values, n_features) -%}
+    list_resize(
+        list_transform(
+            list_zip({{ feature_values }}, means, scales), lambda each: (each[1] - each[2]) / each[3]
+        ),
+        {{ n_features }}, 0
+    )::double[{{ n_features }}]
+{%- endmacro %}
+
+
+{% macro duckdb__distances_to_centroids(point, centroids, n_features) -%}
     list_transform(
-        centroids,
+        {{ centroids }},
         lambda centroid: array_distance(
-            list_resize({{ scaled }}, {{ n_features }}, 0)::double[{{ n_features }}],
-            list_resize(centroid, {{ n_features }}, 0)::double[{{ n_features }}]
+            {{ point }}, list_resize(centroid, {{ n_features }}, 0)::double[{{ n_features }}]
         )
     )
 {%- endmacro %}
 
 
-{% macro duckdb__nearest_place(distances, other_than=none) -%}
-    {%- if other_than is none -%}
-        list_position({{ distances }}, list_min({{ distances }}))
-    {%- else -%}
-        list_position(
-            list_transform({{ distances }}, lambda distance, place: case when place <> {{ other_than }} then distance end),
-            list_min(list_filter({{ distances }}, lambda distance, place: place <> {{ other_than }}))
-        )
-    {%- endif -%}
+{% macro duckdb__nearest_place(distances) -%}
+    list_position({{ distances }}, list_min({{ distances }}))
 {%- endmacro %}
 
 
-{% macro duckdb__nearest_along(features, feature_values, centroid, other_centroid) -%}
-    {%- set scaled = '(value - means[place]) / scales[place]' -%}
-    {%- set pulls = 'list_transform(' ~ feature_values ~ ', lambda value, place: power('
-        ~ scaled ~ ' - ' ~ other_centroid ~ '[place], 2) - power(' ~ scaled ~ ' - ' ~ centroid ~ '[place], 2))' -%}
+{# Where two are as near, the second is looked for behind the first. #}
+{% macro duckdb__second_nearest_place(distances) -%}
+    case
+        when list_sort({{ distances }})[2] > list_min({{ distances }})
+            then list_position({{ distances }}, list_sort({{ distances }})[2])
+        else {{ duckdb__nearest_place(distances) }} + list_position(
+            {{ distances }}[{{ duckdb__nearest_place(distances) }} + 1 :], list_sort({{ distances }})[2]
+        )
+    end
+{%- endmacro %}
+
+
+{% macro duckdb__nearest_along(features, point, centroid, other_centroid) -%}
+    {%- set pulls = 'list_transform(list_zip(' ~ point ~ '::double[], ' ~ centroid ~ ', ' ~ other_centroid
+        ~ '), lambda each: power(each[1] - each[3], 2) - power(each[1] - each[2], 2))' -%}
     {{ features }}[list_position({{ pulls }}, list_max({{ pulls }}))]
 {%- endmacro %}

@@ -1,5 +1,7 @@
 -- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is nearest,
 -- also who was left out of the fit.
+{% set n_features = persona_features() | length %}
+
 with people as (
     select * from {{ ref('persona_vectors') }}
     where is_current
@@ -9,25 +11,35 @@ fitted as (
     {{ persona_model() }}
 ),
 
-measured as (
+scaled as (
     select
-        people.*,
-        fitted.means,
-        fitted.scales,
-        fitted.centroids,
+        people.person_type,
+        people.person_key,
+        people.is_in_fit,
+        people.n_imputed,
+        people.n_winsorised,
+        fitted.features,
         fitted.persona_numbers,
+        fitted.centroids,
         fitted.is_reliable,
-        {{ distances_to_centroids('people.feature_values', persona_features() | length) }} as distances
+        {{ scaled_point('people.feature_values', n_features) }} as point
     from people
     -- One row per person type on the right.
     inner join fitted on people.person_type = fitted.person_type
+),
+
+measured as (
+    select
+        *,
+        {{ distances_to_centroids('point', 'centroids', n_features) }} as distances
+    from scaled
 ),
 
 ranked as (
     select
         *,
         {{ nearest_place('distances') }} as first_place,
-        {{ nearest_place('distances', other_than='first_place') }} as second_place
+        {{ second_nearest_place('distances') }} as second_place
     from measured
 ),
 
@@ -40,7 +52,7 @@ final as (
         persona_numbers[second_place] as second_persona_number,
         distances[second_place] as second_distance,
         distances[second_place] - distances[first_place] as margin,
-        {{ nearest_along('features', 'feature_values', 'centroids[first_place]', 'centroids[second_place]') }}
+        {{ nearest_along('features', 'point', 'centroids[first_place]', 'centroids[second_place]') }}
             as main_driver,
         is_in_fit,
         n_imputed,

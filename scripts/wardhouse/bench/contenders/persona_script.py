@@ -70,13 +70,20 @@ def main(database: Path, scoring: Path, answer: Path) -> None:
     def predict() -> None:
         found = connection.execute(f"select person_key, {values} from {vectors}").df()
         distances = pipeline.transform(found[columns].to_numpy())
-        two = np.sort(distances, axis=1)
+        place = np.arange(len(found))
+        first, second = np.argsort(distances, axis=1)[:, :2].T
+        points = pipeline[0].transform(found[columns].to_numpy())
+        centroids = pipeline[1].cluster_centers_
+        pulls = (points - centroids[second]) ** 2 - (points - centroids[first]) ** 2
         labelled = pd.DataFrame(
             {
                 "person_key": found["person_key"],
                 "persona": pipeline.predict(found[columns].to_numpy()),
-                "distance": two[:, 0],
-                "second_distance": two[:, 1],
+                "distance": distances[place, first],
+                "second_persona": second,
+                "second_distance": distances[place, second],
+                "margin": distances[place, second] - distances[place, first],
+                "main_driver": np.array(columns)[pulls.argmax(axis=1)],
             }
         )
         connection.execute("create or replace temporary table predicted as select * from labelled")
