@@ -1,5 +1,5 @@
--- Who left, and for how long each person was seen. Somebody leaves on the day that the feed tells, or else
--- on the first day of the feed that no longer names the person. A feed that names people who had left
+-- Who left, and for how long each person was seen. Somebody leaves on the day that the newest profile tells,
+-- or else on the first day of the feed that no longer names the person. A feed that names people who had left
 -- before their first profile is complete, and time begins with a person's first day. Any other is of those
 -- who were still there at its first day; time begins with that, or whoever stayed would make it look safe.
 with profiles as (
@@ -23,7 +23,7 @@ people as (
         min(as_of_date) as first_date,
         max(as_of_date) as last_date,
         min(first_seen_date) as first_seen_date,
-        max(left_date) as told_date,
+        max(left_date) filter (where is_current) as told_date,
         max(annual_value_amount) filter (where is_current) as annual_value_amount
     from profiles
     group by person_type, person_key
