@@ -33,3 +33,32 @@
 {% macro rescaled(value, value_range) -%}
     ({{ value }} - {{ value_range[0] }})::double / ({{ value_range[1] }} - {{ value_range[0] }})
 {%- endmacro %}
+
+
+{# How far a lifetime value looks, in years and a rate of discount: the vars, refused where they are none. #}
+{% macro lifetime_horizon() %}
+    {% set years, rate = var('persona_horizon_years'), var('persona_discount_rate') %}
+    {% if not 0 < years | float(0) <= 100 %}
+        {{ exceptions.raise_compiler_error(
+            "persona_horizon_years is " ~ years ~ ": give years above 0, at most 100, such as 5"
+        ) }}
+    {% endif %}
+    {% if not 0 <= rate | float(-1) < 1 %}
+        {{ exceptions.raise_compiler_error(
+            "persona_discount_rate is " ~ rate ~ ": give a share from 0 to below 1, such as 0.03"
+        ) }}
+    {% endif %}
+    {{ return({'years': years, 'rate': rate}) }}
+{% endmacro %}
+
+
+{# Each day of the feed and the one after it, by person type: null after the last. #}
+{% macro days_of_feed(profiles) %}
+    select
+        person_type,
+        as_of_date,
+        lead(as_of_date) over (partition by person_type order by as_of_date) as next_date
+    from {{ profiles }}
+    where as_of_date is not null
+    group by person_type, as_of_date
+{% endmacro %}

@@ -2,6 +2,8 @@
 -- survival. It is no prediction for a person, and no more than an assumption where departures are not known.
 {{ config(meta={'publish': 'internal'}) }}
 
+{% set horizon = lifetime_horizon() %}
+
 with lifetimes as (
     select * from {{ ref('persona_lifetime') }}
 ),
@@ -24,8 +26,8 @@ final as (
         {{ round_half_up(known_number('lifetimes.' ~ amount), 2) }} as {{ amount }},
         {% endfor %}
         {{ known_number('lifetimes.discounted_years') }} as discounted_years,
-        {{ var('persona_horizon_years') }}::double as horizon_years,
-        {{ var('persona_discount_rate') }}::double as discount_rate,
+        {{ horizon.years }}::double as horizon_years,
+        {{ horizon.rate }}::double as discount_rate,
         lifetimes.retention_source,
         personas.is_reliable
     from personas

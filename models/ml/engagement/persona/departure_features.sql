@@ -5,13 +5,7 @@ with gaps as (
 ),
 
 days as (
-    select
-        person_type,
-        as_of_date,
-        lead(as_of_date) over (partition by person_type order by as_of_date) as next_date
-    from gaps
-    where as_of_date is not null
-    group by person_type, as_of_date
+    {{ days_of_feed('gaps') }}
 ),
 
 final as (

@@ -1,19 +1,15 @@
--- Who left, and for how long each person was seen. Somebody leaves on the day that the feed tells, or else
--- on the first day of the feed that no longer names the person. A feed that names people who had left
--- before their first profile is complete, and time begins with a person's first day. Any other is of those
--- who were still there at its first day; time begins with that, or whoever stayed would make it look safe.
+-- Who left, and for how long each was seen. Somebody leaves on the day that the newest profile tells, or
+-- on the first day of the feed without the person. A feed that names people who had left before their
+-- first profile is complete, and time begins with each one's first day. Any other is of those who were
+-- still there at its first day; time begins with that, or whoever stayed would make it look safe.
+{% do lifetime_horizon() %} -- refused before anything is computed
+
 with profiles as (
     select * from {{ ref('fct_engagement') }}
 ),
 
 days as (
-    select
-        person_type,
-        as_of_date,
-        lead(as_of_date) over (partition by person_type order by as_of_date) as next_date
-    from profiles
-    where as_of_date is not null
-    group by person_type, as_of_date
+    {{ days_of_feed('profiles') }}
 ),
 
 people as (
@@ -23,7 +19,7 @@ people as (
         min(as_of_date) as first_date,
         max(as_of_date) as last_date,
         min(first_seen_date) as first_seen_date,
-        max(left_date) as told_date,
+        max(left_date) filter (where is_current) as told_date,
         max(annual_value_amount) filter (where is_current) as annual_value_amount
     from profiles
     group by person_type, person_key

@@ -5,7 +5,7 @@ It is fitted here and applied in SQL by the model `departure_risk`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,28 @@ from wardhouse.ml.tidy import (
 
 N_DRAWS = 500
 REGRESSION, WEIGHTS = "regression", "weights"
+
+
+class Transitions(NamedTuple):
+    """Profiles of people of one type, n by date and person, and who of them left until the next.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Names of d features.
+    values : ndarray, shape (n, d)
+        In the units of the features.
+    dates : ndarray of datetime64, shape (n,)
+    has_left : ndarray of bool, shape (n,)
+    risk_by_weights : ndarray, shape (n,)
+        In 0..1.
+    """
+
+    features: tuple[str, ...]
+    values: np.ndarray
+    dates: np.ndarray
+    has_left: np.ndarray
+    risk_by_weights: np.ndarray
 
 
 class Intervals(NamedTuple):
@@ -84,15 +106,51 @@ def compare_areas(is_case: np.ndarray, scores: np.ndarray, seed: int) -> Interva
     return Intervals(areas, low, high, float(areas[0] - areas[1]), float(ends[0]), float(ends[1]))
 
 
-def fit_departures(transitions: pd.DataFrame, seed: int, max_rows: int) -> pd.DataFrame:
+def read_transitions(features: Any, max_people: int) -> dict[str, Transitions]:
+    """Read the profiles whose person is known to have stayed or left, by type of person.
+
+    Parameters
+    ----------
+    features
+        DuckDB relation of the model `departure_features`.
+    max_people : int
+        People of a type read at most.
+
+    Returns
+    -------
+    dict of str to Transitions
+        Types of whom nothing is known are not there.
+    """
+    known = features.filter(
+        "has_left is not null and risk_by_weights is not null and feature_values is not null"
+    )
+    # Keys are hashes, so that the smallest are a sample, and the same one for any order of rows.
+    places = "*, dense_rank() over (partition by person_type order by person_key) as place"
+    known = known.project(places).filter(f"place <= {max_people}")
+    types = known.aggregate("person_type, any_value(features) as features").order("person_type")
+    read = {}
+    for person_type, names in types.fetchall():
+        columns = ["as_of_date", "person_key", "has_left", "risk_by_weights"]
+        columns += [f"feature_values[{1 + place}] as value_{place}" for place in range(len(names))]
+        own = known.filter(f"person_type = '{person_type}'").project(", ".join(columns))
+        found = own.order("as_of_date, person_key").fetchnumpy()
+        read[person_type] = Transitions(
+            tuple(names),
+            np.column_stack([np.asarray(found[f"value_{p}"], float) for p in range(len(names))]),
+            np.asarray(found["as_of_date"], "datetime64[D]"),
+            np.asarray(found["has_left"], bool),
+            np.asarray(found["risk_by_weights"], float),
+        )
+    return read
+
+
+def fit_departures(transitions: dict[str, Transitions], seed: int, max_rows: int) -> pd.DataFrame:
     """Fit who leaves until the next date, patients and physicians apart.
 
     Parameters
     ----------
-    transitions : DataFrame
-        Rows of `departure_features` whose outcome is known, by person_type, as_of_date and
-        person_key: `has_left`, `risk_by_weights` (0..1), `features` (names, the same for all of a
-        type) and `feature_values` (in the units of the features).
+    transitions : dict of str to Transitions
+        By type of person.
     seed : int
         Of samples and draws.
     max_rows : int
@@ -104,8 +162,8 @@ def fit_departures(transitions: pd.DataFrame, seed: int, max_rows: int) -> pd.Da
         `person_type` and the columns of the tidy table, a fit for each type.
     """
     tables = [
-        _fit_type(person_type, rows.reset_index(drop=True), seed, max_rows)
-        for person_type, rows in transitions.groupby("person_type", sort=True)
+        _fit_type(person_type, rows, seed, max_rows).assign(person_type=person_type)
+        for person_type, rows in sorted(transitions.items())
     ]
     columns = ["person_type", *COLUMNS]
     if not tables:
@@ -114,7 +172,7 @@ def fit_departures(transitions: pd.DataFrame, seed: int, max_rows: int) -> pd.Da
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _fit_type(person_type: str, rows: pd.DataFrame, seed: int, max_rows: int) -> pd.DataFrame:
+def _fit_type(person_type: str, rows: Transitions, seed: int, max_rows: int) -> pd.DataFrame:
     """Fit the rows of one type: on all dates but the last one, judged on the last one.
 
     Returns
@@ -126,14 +184,12 @@ def _fit_type(person_type: str, rows: pd.DataFrame, seed: int, max_rows: int) ->
         than `MINIMUM_ROWS` rows or `MINIMUM_CASES` of an outcome to learn from or to judge on,
         `better` is the weights, and `reason` says why.
     """
-    features = list(rows["features"].iloc[0])
-    values = np.array(rows["feature_values"].tolist(), dtype=float).reshape(-1, len(features))
-    has_left = rows["has_left"].to_numpy(bool)
-    day = rows["as_of_date"].max()
-    is_old = (rows["as_of_date"] < day).to_numpy(bool)
+    features, values, dates, has_left, risk_by_weights = rows
+    day = dates.max()
+    is_old = dates < day
     judged = sampled(np.flatnonzero(~is_old), max_rows, seed)
     metrics: dict[str, float] = {
-        "n_rows": len(rows),
+        "n_rows": len(dates),
         "n_fitted": int(is_old.sum()),
         "n_left": int(has_left[is_old].sum()),
         "n_held_out": len(judged),
@@ -157,7 +213,7 @@ def _fit_type(person_type: str, rows: pd.DataFrame, seed: int, max_rows: int) ->
             *value_rows("scaler_scale", features, scaler.scale_),
             *value_rows("coefficient", features, regression.coef_[0]),
         ]
-        scores = np.array([probability, rows["risk_by_weights"].to_numpy(float)[judged]])
+        scores = np.array([probability, risk_by_weights[judged]])
         compared = compare_areas(has_left[judged], scores, seed)
         metrics |= {
             **dict(zip(("score", "baseline_score"), compared.areas.tolist(), strict=True)),
@@ -173,11 +229,11 @@ def _fit_type(person_type: str, rows: pd.DataFrame, seed: int, max_rows: int) ->
         if not metrics["is_reliable"]:
             reason = "The regression is not better than the weights beyond chance."
     further = {"better": WEIGHTS if reason else REGRESSION, "reason": reason}
-    table = tidy_table(
+    return tidy_table(
         f"departure_{person_type}",
-        fingerprint(values, rows[["as_of_date", "has_left", "risk_by_weights"]]),
+        fingerprint(values, dates.astype("int64"), has_left, risk_by_weights),
         {
-            "features": features,
+            "features": list(features),
             "l2_weight": L2_WEIGHT,
             "max_rows": max_rows,
             "n_draws": N_DRAWS,
@@ -187,7 +243,6 @@ def _fit_type(person_type: str, rows: pd.DataFrame, seed: int, max_rows: int) ->
         parameters,
         further | held_out_from(pd.Timestamp(day)),
     )
-    return table.assign(person_type=person_type)
 
 
 def _too_few(learned: np.ndarray, judged: np.ndarray) -> str | None:

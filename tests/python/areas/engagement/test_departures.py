@@ -1,10 +1,15 @@
 """Who leaves: areas held against scikit-learn, and when the regression is believed."""
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from wardhouse.areas.engagement.departures import compare_areas, fit_departures
+from wardhouse.areas.engagement.departures import (
+    compare_areas,
+    fit_departures,
+    read_transitions,
+)
 from wardhouse.ml.tidy import COLUMNS
 
 
@@ -29,6 +34,14 @@ def transitions(n=400, dates=3, seed=0, risk=None, weight=3.0):
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def fitted(rows, max_rows=5000, max_people=10_000):
+    """Fit rows as the model of dbt does."""
+    with duckdb.connect() as connection:
+        connection.register("rows_of_people", rows)
+        relation = connection.sql("select * from rows_of_people")
+        return fit_departures(read_transitions(relation, max_people), 42, max_rows)
 
 
 def told(table, component):
@@ -70,7 +83,7 @@ def test_a_score_is_no_better_than_itself():
 
 
 def test_regression_is_named_where_it_is_better_beyond_chance():
-    table = fit_departures(transitions(), 42, 5000)
+    table = fitted(transitions())
     metrics, settings = told(table, "metric"), told(table, "setting")
     assert settings["better"] == "regression"
     assert pd.isna(settings["reason"])
@@ -83,7 +96,7 @@ def test_regression_is_named_where_it_is_better_beyond_chance():
 
 def test_weights_are_named_where_they_are_as_good():
     as_good = transitions(risk=lambda values: values[:, 0])
-    table = fit_departures(as_good, 42, 5000)
+    table = fitted(as_good)
     settings = told(table, "setting")
     assert settings["better"] == "weights"
     assert settings["reason"] == "The regression is not better than the weights beyond chance."
@@ -92,7 +105,7 @@ def test_weights_are_named_where_they_are_as_good():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_where_nothing_tells_who_leaves_weights_are_named(seed):
-    table = fit_departures(transitions(weight=0.0, seed=seed), 42, 5000)
+    table = fitted(transitions(weight=0.0, seed=seed))
     assert told(table, "setting")["better"] == "weights"
 
 
@@ -115,7 +128,7 @@ def test_where_nothing_tells_who_leaves_weights_are_named(seed):
     ids=["one date", "few people", "few who leave", "nobody leaves at last"],
 )
 def test_few_departures_are_left_to_the_weights(rows, said):
-    table = fit_departures(rows, 42, 5000)
+    table = fitted(rows)
     settings = told(table, "setting")
     assert settings["better"] == "weights"
     assert settings["reason"].startswith(said)
@@ -125,7 +138,7 @@ def test_few_departures_are_left_to_the_weights(rows, said):
 
 def test_coefficients_give_the_probabilities_again():
     rows = transitions()
-    table = fit_departures(rows, 42, 5000)
+    table = fitted(rows)
     parts = {name: told(table, name) for name in ("scaler_mean", "scaler_scale", "coefficient")}
     log_odds = told(table, "intercept")["intercept"] + sum(
         parts["coefficient"][name]
@@ -143,16 +156,31 @@ def test_coefficients_give_the_probabilities_again():
 
 def test_types_are_fitted_apart_and_none_gives_no_rows():
     both = pd.concat([transitions(), transitions(seed=1).assign(person_type="physician")])
-    table = fit_departures(both.reset_index(drop=True), 42, 5000)
+    table = fitted(both.reset_index(drop=True))
     assert table["person_type"].unique().tolist() == ["patient", "physician"]
     tasks = table[table["feature"] == "task"]
     assert tasks["text"].tolist() == ["departure_patient", "departure_physician"]
-    nobody = fit_departures(both[:0], 42, 5000)
+    nobody = fitted(both[:0])
     assert nobody.empty
     assert list(nobody.columns) == ["person_type", *COLUMNS]
 
 
 def test_many_are_judged_on_a_sample():
-    table = fit_departures(transitions(), 42, 150)
+    table = fitted(transitions(), max_rows=150)
     metrics = told(table, "metric")
     assert (metrics["n_fitted"], metrics["n_held_out"]) == (800, 150)
+
+
+def test_of_many_people_a_sample_is_read():
+    rows = transitions()
+    metrics = told(fitted(rows, max_people=100), "metric")
+    assert (metrics["n_fitted"], metrics["n_held_out"]) == (200, 100)
+
+
+def test_order_of_rows_does_not_matter_and_what_is_not_known_is_not_read():
+    rows = transitions()
+    nothing = pd.DataFrame({"person_type": ["patient"] * 3, "person_key": [1, 2, 3]})
+    nothing["has_left"] = [None, True, True]
+    nothing["risk_by_weights"] = [0.5, None, 0.5]
+    shuffled = pd.concat([rows.sample(frac=1, random_state=1), nothing], ignore_index=True)
+    pd.testing.assert_frame_equal(fitted(shuffled), fitted(rows))

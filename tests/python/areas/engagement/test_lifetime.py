@@ -1,8 +1,12 @@
 """Lifetime value: survival held against SciPy, figures by hand, and what is not known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from builds import PROJECT
+from jinja2 import Environment
 from scipy import stats
 from wardhouse.areas.engagement.lifetime import (
     ASSUMED,
@@ -141,3 +145,38 @@ def test_a_year_that_costs_a_quarter_of_the_people():
     two = persona_lifetimes(members, departures, {}, Horizon(2, 0), 11, 1)
     ahead = np.exp(-10 / (40 * 365) * np.arange(1, 366)).sum() * 0.75 / DAYS_OF_YEAR
     assert two["discounted_years"].item() == pytest.approx(1 + ahead, abs=0.01)
+
+
+def horizon(years, rate):
+    """Render the macro that reads the vars."""
+
+    def refuse(message: str):
+        raise ValueError(message)
+
+    context = {
+        "var": {"persona_horizon_years": years, "persona_discount_rate": rate}.__getitem__,
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "return": lambda value: value,
+    }
+    source = (PROJECT / "macros" / "ml" / "departures.sql").read_text()
+    environment = Environment(extensions=["jinja2.ext.do"])
+    return environment.from_string(source, globals=context).module.lifetime_horizon()
+
+
+@pytest.mark.parametrize(("years", "rate"), [(5, 0.03), ("10", "0"), (0.5, 0.99)])
+def test_a_horizon_is_taken(years, rate):
+    assert horizon(years, rate).strip() == str({"years": years, "rate": rate})
+
+
+@pytest.mark.parametrize(
+    ("years", "rate", "said"),
+    [
+        (0, 0.03, "persona_horizon_years is 0: give years above 0, at most 100, such as 5"),
+        ("long", 0.03, "persona_horizon_years is long: give years"),
+        (5, 3, "persona_discount_rate is 3: give a share from 0 to below 1, such as 0.03"),
+        (5, "much", "persona_discount_rate is much: give a share"),
+    ],
+)
+def test_what_is_no_horizon_is_refused(years, rate, said):
+    with pytest.raises(ValueError, match=said):
+        horizon(years, rate)

@@ -360,3 +360,19 @@ def test_persons_are_of_the_type_and_on_the_dates_of_the_truth(sample, default):
     # What is missing was refused.
     assert told < planted
     assert len(planted - told) == default.feeds[FEED].n_rejected
+
+
+@pytest.mark.system
+def test_one_cloud_has_no_groups_and_teaches_nothing_of_departures(dbt, cloud, tmp_path):
+    built = dbt(
+        cloud.raw_dir.parent,
+        tmp_path,
+        *("build", "--select", "+persona_validation", "+departure_fit"),
+        *("--exclude", "resource_type:unit_test"),
+        areas="engagement",
+    )
+    assert built.success, built.message
+    verdicts = built.query("select person_type, is_reliable from ml.persona_validation order by 1")
+    assert verdicts == [("patient", False), ("physician", False)]
+    better = built.query("select distinct text from ml.departure_fit where feature = 'better'")
+    assert better == [("weights",)]
