@@ -218,7 +218,8 @@ def one(tmp_path):
     """Return what makes one chart of tables, by its function."""
 
     def make(chart, tables: dict[str, pd.DataFrame]):
-        with open_tables(warehouse(tmp_path / "wardhouse.duckdb", tables)) as read:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
+        with open_tables(warehouse(path, tables)) as read:
             return chart(Shown("patient", read))
 
     return make
@@ -518,6 +519,15 @@ def test_a_legend_of_long_names_has_room(usual, one):
     long, short = one(space, tables).figure.layout, usual["space"].figure.layout
     assert long.margin.t == short.margin.t + 40
     assert long.height == short.height + 40
+
+
+def test_a_legend_counts_the_signs_that_are_seen(one):
+    margins = []
+    for sign in "<-":
+        tables = frames({1: 30, 2: 24, 3: 20})
+        tables["engagement.persona_profiles"]["persona_name"] = [sign * n for n in (18, 19, 20)]
+        margins.append(one(space, tables).figure.layout.margin.t)
+    assert margins[0] == margins[1]
 
 
 def test_a_name_from_the_data_is_no_markup(usual):
