@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wardhouse.areas.engagement.k_selection import Settings, select_k
-from wardhouse.areas.engagement.personas import Last, People, Vectors, fit_personas
+from wardhouse.areas.declared import load
 from wardhouse.ml.groups import LARGEST_P
 
 Shape = Callable[[np.random.Generator, int], np.ndarray]
@@ -65,15 +64,22 @@ class Calls:
 
 def count_calls(n_seeds: int, people: int = PEOPLE) -> Iterator[Calls]:
     """Fit every shape with so many seeds as personas are fitted, and count, shape after shape."""
+    settings_of, select_k = (
+        load(f"engagement.k_selection:{each}") for each in ("Settings", "select_k")
+    )
+    last, people_of, vectors_of, fit_personas = (
+        load(f"engagement.personas:{each}")
+        for each in ("Last", "People", "Vectors", "fit_personas")
+    )
     features = tuple(f"feature_{number}" for number in range(1, 5))
     for name, shape in (CLOUDS | GROUPED).items():
         p_values, verdicts = [], []
         for seed in range(n_seeds):
             values = shape(np.random.default_rng(seed), people)
-            everybody = People(np.arange(people), values, np.ones(people, dtype=bool))
-            settings = Settings(seed=seed)
+            everybody = people_of(np.arange(people), values, np.ones(people, dtype=bool))
+            settings = settings_of(seed=seed)
             selection = select_k(values, settings)
-            table = fit_personas(name, Vectors(features, everybody), selection, settings, Last())
+            table = fit_personas(name, vectors_of(features, everybody), selection, settings, last())
             figures = table[table["component"] == "metric"].set_index("feature")["value"]
             p_values.append(figures["copula_p"])
             verdicts.append(figures["is_reliable"])
