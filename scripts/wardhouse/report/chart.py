@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -168,7 +168,7 @@ def _legend_height(figure: go.Figure) -> int:
     names = {trace.name for trace in figure.data if trace.name and trace.showlegend is not False}
     if len(names) < 2:
         return 0
-    widest = SIGN * max(map(len, names)) + LEGEND_MARK
+    widest = SIGN * max(len(unescape(name)) for name in names) + LEGEND_MARK
     n_lines = math.ceil(len(names) / max((WIDTH - LEFT - RIGHT) // widest, 1))
     return 10 + LEGEND_LINE * n_lines
 

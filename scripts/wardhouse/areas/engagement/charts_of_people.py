@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from wardhouse.areas.engagement.shown import MOST_POINTS, spoken
-from wardhouse.report.chart import GREY, Chart, words
+from wardhouse.areas.engagement.shown import HIDDEN, MOST_POINTS, spoken
+from wardhouse.report.chart import BELOW, GREY, LINE, Chart, words
 
 if TYPE_CHECKING:
     import pandas as pd
     from wardhouse.areas.engagement.shown import Shown
 
+LEAST_SLOT = 0.07  # of all silhouettes: room of a persona, that its label covers no other
 MOST_FEATURES = 6  # in a scatter matrix
-NO_FEATURES = "No data: a picture in space takes two features or more."
+ALL_HIDDEN = f"No data: every persona has {HIDDEN}."
 CAMERA = {"eye": {"x": 1.4, "y": 1.4, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.2}}
 TREATED = "Values are those that the fit reads: missing ones filled, outliers treated."
 
@@ -32,24 +33,33 @@ def silhouettes(shown: Shown) -> Chart:
     if not shown.features or people.empty:
         return shown.empty(name, title)
     people = people[people["is_in_fit"]]
+    if people["persona_number"].isin(shown.hidden).all():
+        return shown.empty(name, title, ALL_HIDDEN)
     if people["persona_number"].nunique() < 2:
         return shown.empty(name, title, "No data: a silhouette takes two personas or more.")
     people = people.assign(silhouette=_silhouettes(shown, people))
     figure = go.Figure()
-    start, middles, labels = 0, [], []
+    start, middles, labels = 0.0, [], []
     means = shown.personas.set_index("persona_number")["silhouette"]
+    least = len(people) * LEAST_SLOT
     for number, of in people.groupby("persona_number"):
         if number in shown.hidden:
             continue
         values = np.sort(of["silhouette"].to_numpy())[::-1]
+        slot = max(len(values), least)  # that the label has room
+        first = start + (slot - len(values)) / 2
         figure.add_bar(
-            x=values.round(3), y=np.arange(start, start + len(values)), orientation="h", width=1,
+            x=values.round(3), y=first + np.arange(len(values)), orientation="h", width=1,
             marker={"color": shown.color(number), "line": {"width": 0}}, showlegend=False,
             name=shown.label(number), hovertemplate="%{x:.2f}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
-        middles.append(start + len(values) / 2)
-        labels.append(f"{_broken(shown.label(number))}<br>mean {means[number]:.2f}")
-        start += len(values) + max(len(people) // 50, 3)
+        middles.append(start + slot / 2)
+        labels.append(
+            _broken(f"{shown.label(number)}, mean\N{NO-BREAK SPACE}{means[number]:.2f}", 30)
+        )
+        start += slot + max(len(people) // 50, 3)
+    most_lines = max(label.count("<br>") for label in labels) + 1
+    height = int(max(500, (LINE * most_lines + 2) * start / least)) + BELOW
     overall = float(shown.validation["silhouette"])
     figure.add_vline(
         x=overall, line={"color": GREY, "dash": "dash", "width": 2},
@@ -63,7 +73,7 @@ def silhouettes(shown: Shown) -> Chart:
         f"n = {len(shown_people):,} {shown.person_type}s in the fit, at most {MOST_POINTS} of each "
         "persona, the largest silhouette on top. The means are of all people of the fit."
     )
-    return shown.chart(name, title, note, figure, 560)
+    return shown.chart(name, title, note, figure, height)
 
 
 def _silhouettes(shown: Shown, people: pd.DataFrame) -> np.ndarray:
@@ -85,8 +95,8 @@ def scatter_matrix(shown: Shown) -> Chart:
 
     name, title = "scatter_matrix", "features against each other"
     features = shown.features[:MOST_FEATURES]
-    if len(features) < 2 or shown.drawn.empty:
-        return shown.empty(name, title, NO_FEATURES if shown.features else "")
+    if shown.drawn.empty:
+        return shown.empty(name, title, ALL_HIDDEN if shown.hidden else "")
     figure = go.Figure()
     for number, of in shown.drawn.groupby("persona_number"):
         figure.add_splom(
@@ -120,8 +130,8 @@ def space(shown: Shown) -> Chart:
 
     name, title = "space", "the three features that set the personas apart most"
     features = shown.features[:3]
-    if shown.drawn.empty or len(features) < 2:
-        return shown.empty(name, title, NO_FEATURES if shown.features else "")
+    if shown.drawn.empty:
+        return shown.empty(name, title, ALL_HIDDEN if shown.hidden else "")
     figure = go.Figure()
     for number, of in shown.drawn.groupby("persona_number"):
         depth = _short(of[features[2]]) if len(features) > 2 else np.zeros(len(of))

@@ -4,6 +4,7 @@ import base64
 import re
 import shutil
 from html import unescape
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.metrics import silhouette_samples
 from typer.testing import CliRunner
 from wardhouse.areas.engagement.charts import charts, selection
 from wardhouse.areas.engagement.charts_of_moves import migration
-from wardhouse.areas.engagement.charts_of_people import space
+from wardhouse.areas.engagement.charts_of_people import silhouettes, space
 from wardhouse.areas.engagement.charts_of_personas import returns
 from wardhouse.areas.engagement.shown import MOST_POINTS, Shown
 from wardhouse.cli import app
@@ -140,7 +141,7 @@ def frames(sizes: dict[int, int] = SIZES, is_reliable: bool = True) -> dict[str,
             }
         ),
         "engagement.persona_strategies": steps[steps["persona_number"].isin(sizes)],
-        "engagement.persona_migration": moves,
+        "engagement.persona_migration": moves[moves["to_persona_number"].isin(sizes)],
         "engagement.feature_profile": pd.DataFrame(
             {
                 "feature": FEATURES,
@@ -217,7 +218,8 @@ def one(tmp_path):
     """Return what makes one chart of tables, by its function."""
 
     def make(chart, tables: dict[str, pd.DataFrame]):
-        with open_tables(warehouse(tmp_path / "wardhouse.duckdb", tables)) as read:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.duckdb"
+        with open_tables(warehouse(path, tables)) as read:
             return chart(Shown("patient", read))
 
     return make
@@ -376,6 +378,17 @@ def test_silhouettes_are_those_of_scikit_learn_in_scaled_units(usual):
     assert min(second.y) > max(first.y)
 
 
+def test_labels_of_silhouettes_do_not_cover_each_other(one):
+    chart = one(silhouettes, frames({1: 300, 2: 12, 3: 11}))
+    axis, layout = chart.figure.layout.yaxis, chart.figure.layout
+    bars = np.concatenate([np.array(bar.y, dtype=float) for bar in chart.figure.data])
+    pixels = (layout.height - layout.margin.t - layout.margin.b) / (bars.max() - bars.min() + 1)
+    lines = [label.count("<br>") + 1 for label in axis.ticktext]
+    places = list(zip(axis.tickvals, lines, strict=True))
+    for (one_at, one_lines), (next_at, next_lines) in pairwise(places):
+        assert (next_at - one_at) * pixels >= LINE * (one_lines + next_lines) / 2
+
+
 def test_a_scatter_shows_the_features_that_set_apart_most_and_the_values(usual):
     space = usual["space"].figure
     assert space.layout.scene.xaxis.title.text == "visits&lt;b&gt;"
@@ -508,6 +521,15 @@ def test_a_legend_of_long_names_has_room(usual, one):
     assert long.height == short.height + 40
 
 
+def test_a_legend_counts_the_signs_that_are_seen(one):
+    margins = []
+    for sign in "<-":
+        tables = frames({1: 30, 2: 24, 3: 20})
+        tables["engagement.persona_profiles"]["persona_name"] = [sign * n for n in (18, 19, 20)]
+        margins.append(one(space, tables).figure.layout.margin.t)
+    assert margins[0] == margins[1]
+
+
 def test_a_name_from_the_data_is_no_markup(usual):
     for name, chart in usual.items():
         shown = chart.figure.to_json().replace("\\u003c", "<").replace("\\u003e", ">")
@@ -572,6 +594,13 @@ def test_a_persona_whose_size_is_suppressed_cannot_be_counted(usual):
         cards
     )
     assert "too few people to be shown" in subtitle(usual["space"])
+
+
+def test_where_every_persona_is_suppressed_nobody_is_drawn(made):
+    found = made(frames({1: 10, 2: 9}))
+    for name in OF_PEOPLE:
+        assert texts(found[name]) == "No data: every persona has too few people to be shown.", name
+    assert "n = 0 patients" in subtitle(found["persona_cards"])
 
 
 def test_the_order_of_rows_changes_no_byte(tmp_path, made):
