@@ -163,13 +163,15 @@ def test_no_elbow_is_none():
     assert elbow([2, 3], np.array([40, 30])) is None
 
 
-def check_against_scikit_learn(values: np.ndarray, settings: Settings) -> pd.DataFrame:
-    """Recompute every figure of the selection that scikit-learn has."""
-    found = select_k(values, settings)
+def test_figures_of_a_real_survey_are_those_of_scikit_learn():
+    path = shared_data("engagement") / "patient_survey.csv"
+    patients = pd.read_csv(path, nrows=300).sort_values("Customer_id")
+    values = patients[SURVEY].to_numpy(float)
+    found = select_k(values, SETTINGS)
     assert found["k"].tolist() == list(range(2, 11))
     scaled = StandardScaler().fit_transform(values)
     for row in found.itertuples():
-        fit = k_means(row.k, settings.seed).fit(scaled)
+        fit = k_means(row.k, SETTINGS.seed).fit(scaled)
         assert row.n_fitted == len(values)
         assert row.sse == pytest.approx(fit.inertia_, rel=1e-9)
         assert row.silhouette == pytest.approx(silhouette_score(scaled, fit.labels_), abs=1e-9)
@@ -181,22 +183,6 @@ def check_against_scikit_learn(values: np.ndarray, settings: Settings) -> pd.Dat
     best = found.loc[found["silhouette"].idxmax(), "k"]
     chosen = found.loc[found["is_chosen"], "k"].item()
     assert (found["silhouette_agrees"] == (best == chosen)).all()
-    return found
-
-
-def survey(n: int | None = None) -> np.ndarray:
-    path = shared_data("engagement") / "patient_survey.csv"
-    return pd.read_csv(path, nrows=n).sort_values("Customer_id")[SURVEY].to_numpy(float)
-
-
-def test_figures_of_a_real_survey_are_those_of_scikit_learn():
-    check_against_scikit_learn(survey(300), SETTINGS)
-
-
-@pytest.mark.system
-def test_figures_of_the_whole_real_survey_are_those_of_scikit_learn():
-    found = check_against_scikit_learn(survey(), Settings(metric_max_rows=10_000))
-    assert len(found) == 9
 
 
 def test_a_fixed_number_is_taken_and_one_beyond_ten_is_tried():

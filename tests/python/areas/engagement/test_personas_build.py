@@ -5,8 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from builds import PROJECT
-from sklearn.metrics import adjusted_rand_score
+from builds import PROJECT, shared_data
+from sklearn.cluster import KMeans
+from sklearn.metrics import (
+    adjusted_rand_score,
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_samples,
+)
+from sklearn.preprocessing import StandardScaler
+from wardhouse.ml.k_means import fit_k_means
+from wardhouse.ml.stability import stratified
 
 pytestmark = pytest.mark.long
 
@@ -108,3 +117,65 @@ def test_no_table_gives_a_p_value_to_a_feature_that_made_the_groups(sample):
         fit["feature"].str.contains(r"_p$|p_value") | fit["component"].str.contains("_p")
     ]
     assert set(p_values["feature"]) == {"copula_p"}
+
+
+SURVEY = ["Additional_charges", "Doc_visits", "Initial_days", "TotalCharge"]
+
+
+@pytest.fixture(scope="module")
+def survey(dbt, tmp_path_factory):
+    """Return the warehouse of a real survey, whose columns are features by settings alone."""
+    place = tmp_path_factory.mktemp("survey")
+    folder = place / "raw" / "engagement"
+    folder.mkdir(parents=True)
+    file = shared_data("engagement") / "patient_survey.csv"
+    (folder / "healthcare_data.csv").symlink_to(file)
+    settings = {
+        "persona_features": SURVEY,
+        "persona_outside_columns": ["Age", "Gender"],
+        "persona_outlier_treatment": "none",
+    }
+    select = ["--select", "+persona_members", "+persona_validation", "--vars", json.dumps(settings)]
+    outcome = dbt(
+        place / "raw", place, "build", "--resource-type", "model", *select, areas="engagement"
+    )
+    assert outcome.success, outcome.message
+    return outcome
+
+
+@pytest.mark.system
+def test_every_figure_of_a_real_surveys_selection_is_that_of_scikit_learn(survey):
+    vectors = survey.frame("from ml.persona_vectors order by person_key")
+    values = np.stack(vectors["feature_values"])
+    file = shared_data("engagement") / "patient_survey.csv"
+    raw = pd.read_csv(file)[SURVEY].sort_values(SURVEY).to_numpy(float)
+    np.testing.assert_allclose(values[np.lexsort(values.T[::-1])], raw)
+    scaled = StandardScaler().fit_transform(values)
+    found = survey.frame("from ml.persona_k_selection order by k")
+    assert found["k"].tolist() == list(range(2, 11))
+    for row in found.itertuples():
+        fit = KMeans(row.k, n_init=10, max_iter=1000, tol=0, random_state=42).fit(scaled)
+        labels, sizes = fit.labels_, np.bincount(fit.labels_)
+        assert row.sse == pytest.approx(fit.inertia_, rel=1e-9)
+        expected = calinski_harabasz_score(scaled, labels)
+        assert row.calinski_harabasz == pytest.approx(expected, rel=1e-9)
+        expected = davies_bouldin_score(scaled, labels)
+        assert row.davies_bouldin == pytest.approx(expected, rel=1e-9)
+        assert row.smallest_cluster == sizes.min()
+        some = stratified(labels, 5000, seed=42)
+        of_rows = silhouette_samples(scaled[some], labels[some])
+        means = [of_rows[labels[some] == cluster].mean() for cluster in range(row.k)]
+        assert row.silhouette == pytest.approx(sizes @ means / sizes.sum(), abs=1e-9)
+    assert found.loc[found["is_chosen"], ["k", "chosen_by"]].to_numpy().tolist() == [[2, "rule"]]
+
+
+@pytest.mark.system
+def test_members_of_a_real_survey_are_what_scikit_learn_predicts(survey):
+    vectors = survey.frame("from ml.persona_vectors order by person_key")
+    values = np.stack(vectors["feature_values"])
+    fit = fit_k_means(values, 2, 42)
+    found = survey.frame("from ml.persona_members order by person_key")
+    assert adjusted_rand_score(fit.predict(values), found["persona_number"]) == 1
+    np.testing.assert_allclose(found["distance"], fit.transform(values).min(axis=1), rtol=1e-9)
+    [(task_k, p_value)] = survey.query("select k, copula_p from ml.persona_validation where k > 1")
+    assert (task_k, p_value) == (2, 0.01)
