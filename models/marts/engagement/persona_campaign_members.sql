@@ -1,7 +1,10 @@
 -- Whom a campaign may address: those who agreed to marketing, and nobody else. HIPAA asks for it.
 with people as (
     select * from {{ ref('fct_engagement') }}
-    where is_current and has_marketing_consent and left_date is null
+    where
+        is_current
+        and has_marketing_consent
+        and person_key not in (select person_key from {{ ref('person_departures') }} where has_left)
 ),
 
 members as (

@@ -1,5 +1,5 @@
--- How many went from one persona to another between two days, held against how many are labelled
--- otherwise by a fit of other samples of the first day, when no time passes. It foretells nothing.
+-- How many went from one persona to another between two days, against how many a fit of other samples
+-- of the first day labels otherwise when no time passes, as far as so many people tell. No forecast.
 {{ config(meta={'publish': 'internal'}) }}
 
 with moves as (
@@ -20,20 +20,17 @@ noise as (
         person_type,
         level::integer as from_persona_number,
         feature::integer as to_persona_number,
-        value as noise_share
+        value as share
     from {{ ref('persona_fit') }}
     where component = 'first_noise'
-),
-
-names as (
-    select * from {{ ref('persona_names') }}
 ),
 
 rates as (
     select
         moves.*,
         {{ rate_with_interval('moves.n_people', 'moves.n_from', 'share') }},
-        coalesce(noise.noise_share, 0) as noise_share
+        coalesce(noise.share, 0) as noise_share,
+        {{ wilson_bound('coalesce(noise.share, 0) * moves.n_from', 'moves.n_from', 'high') }} as noise_high
     from moves
     -- One row per pair of personas on the right.
     left join noise using (person_type, from_persona_number, to_persona_number)
@@ -53,16 +50,17 @@ final as (
         {{ unless_few('rates.' ~ figure, 'rates.n_people') }} as {{ figure }},
         {% endfor %}
         rates.noise_share,
+        rates.noise_high,
         case
             when rates.from_persona_number = rates.to_persona_number then 'stayed'
-            when rates.share_low > rates.noise_share then 'more than noise'
+            when rates.share_low > rates.noise_high then 'more than noise'
             else 'no more than noise'
         end as verdict
     from rates
     -- One row per persona on the right.
-    left join names as from_names
+    left join {{ ref('persona_names') }} as from_names
         on rates.person_type = from_names.person_type and rates.from_persona_number = from_names.persona_number
-    left join names as to_names
+    left join {{ ref('persona_names') }} as to_names
         on rates.person_type = to_names.person_type and rates.to_persona_number = to_names.persona_number
 )
 

@@ -13,7 +13,9 @@ names as (
 
 people as (
     select * from {{ ref('fct_engagement') }}
-    where is_current
+    where
+        is_current
+        and person_key not in (select person_key from {{ ref('person_departures') }} where has_left)
 ),
 
 final as (
@@ -39,7 +41,6 @@ final as (
         moves.to_date = moves.last_date
         and to_names.segment = 'At-Risk'
         and from_names.segment <> 'At-Risk'
-        and people.left_date is null
 )
 
 select * from final
