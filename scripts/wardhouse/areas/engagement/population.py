@@ -30,6 +30,7 @@ TYPE_NAMES = ("patient", "physician")
 LETTERS = ("EP", "ED")
 PATIENTS_IN_17 = 12
 MOVES = 40  # of 1,000 persons in a quarter
+SLIDES = 150  # of 1,000 high-volume adopters in the last quarter: more than noise would move
 JOINED_LATER = 80  # of 1,000
 LONGEST_BEFORE = 2190  # days between a person's first day and the first date
 NOTICED = 800  # of 1,000 departures have their date
@@ -214,14 +215,20 @@ def _noise(seed: int, purpose: str, rows: int) -> np.ndarray:
 
 
 def _moved(first: np.ndarray, seed: int) -> np.ndarray:
-    """Let some persons change group for good, once: half of them to At-Risk, shape (N, 4)."""
+    """Let some persons change group for good, half of them to At-Risk, shape (N, 4).
+
+    In the last quarter high-volume adopters slide to At-Risk.
+    """
     n = len(first)
-    luck, choice, worse, _ = lanes(draw(seed, "move", n))
+    luck, choice, worse, slide = lanes(draw(seed, "move", n))
     # One draw says in which of the three quarters, if in any.
     quarter = 1 + (luck * 1000 >> 16) // MOVES
     other = (first + 1 + (choice * (N_GROUPS - 1) >> 16)) % N_GROUPS
     to = np.where((worse % 2 == 0) & (first != AT_RISK), AT_RISK, other)
-    return np.where(np.arange(N_DATES) >= quarter[:, None], to[:, None], first[:, None])
+    group = np.where(np.arange(N_DATES) >= quarter[:, None], to[:, None], first[:, None])
+    stays = (first == HIGH_VOLUME) & (group[:, -1] == HIGH_VOLUME)
+    group[stays & (slide * 1000 >> 16 < SLIDES), -1] = AT_RISK
+    return group
 
 
 def _joined(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
