@@ -46,9 +46,15 @@
 {% endmacro %}
 
 
+{# A list of numbers as a point of `n_features` coordinates, 0 where the list has fewer. #}
+{% macro as_point(numbers, n_features) %}
+    {{ return(adapter.dispatch('as_point', 'wardhouse')(numbers, n_features)) }}
+{% endmacro %}
+
+
 {# Euclidean distances from a point to each of a list of centroids, in their order. #}
-{% macro distances_to_centroids(point, centroids, n_features) %}
-    {{ return(adapter.dispatch('distances_to_centroids', 'wardhouse')(point, centroids, n_features)) }}
+{% macro distances_to_centroids(point, centroids) %}
+    {{ return(adapter.dispatch('distances_to_centroids', 'wardhouse')(point, centroids)) }}
 {% endmacro %}
 
 

@@ -98,7 +98,7 @@
         select
             person_type,
             list(persona_number order by persona_number) as persona_numbers,
-            list(centroid order by persona_number) as centroids
+            list({{ as_point('centroid', persona_features() | length) }} order by persona_number) as centroids
         from (
             select
                 person_type,
@@ -167,3 +167,26 @@
 {% macro known_number(column) -%}
     nullif({{ column }}, 'nan'::double)
 {%- endmacro %}
+
+
+{#
+    Some columns of `people`, beside the personas of their type as `fitted` has them, and the point where
+    each person is. One row is crossed and not joined: a join would copy the centroids for each person.
+#}
+{% macro people_and_personas(columns) %}
+    {% for person_type in ['patient', 'physician'] %}
+    select
+        {% for column in columns %}
+        people.{{ column }},
+        {% endfor %}
+        fitted.features,
+        fitted.persona_numbers,
+        fitted.centroids,
+        fitted.is_reliable,
+        {{ scaled_point('people.feature_values', persona_features() | length) }} as point
+    from people
+    cross join fitted
+    where people.person_type = '{{ person_type }}' and fitted.person_type = '{{ person_type }}'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+{% endmacro %}

@@ -1,21 +1,20 @@
 {# Arrays of one length are compared in half the time of lists. #}
-{% macro duckdb__scaled_point(feature_values, n_features) -%}
-    list_resize(
-        list_transform(
-            list_zip({{ feature_values }}, means, scales), lambda each: (each[1] - each[2]) / each[3]
-        ),
-        {{ n_features }}, 0
-    )::double[{{ n_features }}]
+{% macro duckdb__as_point(numbers, n_features) -%}
+    list_resize({{ numbers }}, {{ n_features }}, 0)::double[{{ n_features }}]
 {%- endmacro %}
 
 
-{% macro duckdb__distances_to_centroids(point, centroids, n_features) -%}
-    list_transform(
-        {{ centroids }},
-        lambda centroid: array_distance(
-            {{ point }}, list_resize(centroid, {{ n_features }}, 0)::double[{{ n_features }}]
-        )
-    )
+{% macro duckdb__scaled_point(feature_values, n_features) -%}
+    {{ as_point(
+        'list_transform(list_zip(' ~ feature_values ~ ', means, scales), '
+        ~ 'lambda each: (each[1] - each[2]) / each[3])',
+        n_features
+    ) }}
+{%- endmacro %}
+
+
+{% macro duckdb__distances_to_centroids(point, centroids) -%}
+    list_transform({{ centroids }}, lambda centroid: array_distance({{ point }}, centroid))
 {%- endmacro %}
 
 
@@ -37,7 +36,7 @@
 
 
 {% macro duckdb__nearest_along(features, point, centroid, other_centroid) -%}
-    {%- set pulls = 'list_transform(list_zip(' ~ point ~ '::double[], ' ~ centroid ~ ', ' ~ other_centroid
-        ~ '), lambda each: power(each[1] - each[3], 2) - power(each[1] - each[2], 2))' -%}
+    {%- set pulls = 'list_transform(list_zip(' ~ point ~ '::double[], ' ~ centroid ~ '::double[], '
+        ~ other_centroid ~ '::double[]), lambda each: power(each[1] - each[3], 2) - power(each[1] - each[2], 2))' -%}
     {{ features }}[list_position({{ pulls }}, list_max({{ pulls }}))]
 {%- endmacro %}

@@ -1,7 +1,5 @@
 -- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is nearest,
 -- also who was left out of the fit.
-{% set n_features = persona_features() | length %}
-
 with people as (
     select * from {{ ref('persona_vectors') }}
     where is_current
@@ -12,26 +10,13 @@ fitted as (
 ),
 
 scaled as (
-    select
-        people.person_type,
-        people.person_key,
-        people.is_in_fit,
-        people.n_imputed,
-        people.n_winsorised,
-        fitted.features,
-        fitted.persona_numbers,
-        fitted.centroids,
-        fitted.is_reliable,
-        {{ scaled_point('people.feature_values', n_features) }} as point
-    from people
-    -- One row per person type on the right.
-    inner join fitted on people.person_type = fitted.person_type
+    {{ people_and_personas(['person_type', 'person_key', 'is_in_fit', 'n_imputed', 'n_winsorised']) }}
 ),
 
 measured as (
     select
         *,
-        {{ distances_to_centroids('point', 'centroids', n_features) }} as distances
+        {{ distances_to_centroids('point', 'centroids') }} as distances
     from scaled
 ),
 
