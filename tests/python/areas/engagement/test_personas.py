@@ -163,6 +163,7 @@ def test_no_elbow_is_none():
     assert elbow([2, 3], np.array([40, 30])) is None
 
 
+@pytest.mark.system
 def test_figures_of_a_real_survey_are_those_of_scikit_learn():
     path = shared_data("engagement") / "patient_survey.csv"
     patients = pd.read_csv(path, nrows=300).sort_values("Customer_id")
