@@ -10,6 +10,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from sqlfluff.core.templaters.builtins.dbt import DBT_BUILTINS, MacroReturn
 
 ONE_MACRO = re.compile(r"\{%-?\s*macro\s+(\w+).*?\{%-?\s*endmacro\s*-?%\}", re.DOTALL)
+COLUMN = re.compile(r"[A-Za-z_][\w.]*")
 VARIABLES = yaml.safe_load(Path("dbt_project.yml").read_text(encoding="utf-8"))["vars"]
 ENVIRONMENT = SandboxedEnvironment(
     extensions=["jinja2.ext.do"], undefined=StrictUndefined, keep_trailing_newline=True
@@ -38,7 +39,10 @@ class Macro:
         except MacroReturn as returned:
             return returned.value
         bare = text.strip()
-        return f"{self.name}()" if bare.startswith("case") and bare.endswith("end") else text
+        if not (bare.startswith("case") and bare.endswith("end")):
+            return text
+        columns = [each for each in arguments if isinstance(each, str) and COLUMN.fullmatch(each)]
+        return f"{self.name}({', '.join(columns)})"
 
 
 class Config(dict):
@@ -82,6 +86,7 @@ CONTEXT.update(
     exceptions=Exceptions(),
     # Macros that ask the warehouse return what they return while dbt parses.
     execute=False,
+    flags=SimpleNamespace(WHICH="parse", EMPTY=False),
     invocation_id="",
     model=SimpleNamespace(name="this_model"),
     modules=SimpleNamespace(re=re),
@@ -91,6 +96,6 @@ for path in sorted(Path("macros").rglob("*.sql")):
     for found in ONE_MACRO.finditer(path.read_text(encoding="utf-8")):
         CONTEXT[found[1]] = Macro(found[1], found[0])
 # A loop over what all areas bring is linted once as its beginning and once as its end.
-of_all_areas = CONTEXT["of_all_areas"]
-CONTEXT["of_all_areas"] = lambda kind: of_all_areas(kind)[:2]
+brought_by_areas = CONTEXT["of_all_areas"]
+CONTEXT["of_all_areas"] = lambda kind: brought_by_areas(kind)[:2]
 globals().update(CONTEXT)

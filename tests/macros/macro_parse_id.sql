@@ -67,4 +67,5 @@ results as (
     select text, expected, {{ parse_id('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

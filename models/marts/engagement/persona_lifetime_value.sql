@@ -1,5 +1,6 @@
--- What a member of each persona brings over the years to come, on average: annual value times discounted
--- survival. It is no prediction for a person, and no more than an assumption where departures are not known.
+-- What a member of each persona brings over the years to come, on average: annual value times
+-- discounted survival. It is no prediction for a person, and no more than an assumption where
+-- departures are not known.
 {{ config(meta={'publish': 'internal'}) }}
 
 with lifetimes as (

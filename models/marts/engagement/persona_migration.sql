@@ -10,7 +10,9 @@ with moves as (
         from_persona_number,
         to_persona_number,
         count(*) as n_people,
-        sum(n_people) over (partition by person_type, from_date, to_date, from_persona_number)::bigint as n_from
+        sum(n_people)
+            over (partition by person_type, from_date, to_date, from_persona_number)
+        ::bigint as n_from
     from {{ ref('persona_moves') }}
     group by person_type, from_date, to_date, from_persona_number, to_persona_number
 ),
@@ -61,9 +63,11 @@ final as (
     from rates
     -- One row per persona on the right.
     left join names as from_names
-        on rates.person_type = from_names.person_type and rates.from_persona_number = from_names.persona_number
+        on rates.person_type = from_names.person_type
+            and rates.from_persona_number = from_names.persona_number
     left join names as to_names
-        on rates.person_type = to_names.person_type and rates.to_persona_number = to_names.persona_number
+        on rates.person_type = to_names.person_type
+            and rates.to_persona_number = to_names.persona_number
 )
 
 select * from final

@@ -38,7 +38,14 @@ final as (
     select 'service line', service_line_key, null, n_newest, n_days, n_before, n_days
     from service_lines
     union all
-    select 'denials', provider_key, null, n_claims_denied, total_visits, n_denied_of_others, n_claims_of_others
+    select
+        'denials',
+        provider_key,
+        null,
+        n_claims_denied,
+        total_visits,
+        n_denied_of_others,
+        n_claims_of_others
     from claims
     where n_claims_of_others > 0
 )

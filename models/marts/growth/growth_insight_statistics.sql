@@ -15,7 +15,9 @@ encounters as (
         encounters.satisfaction_score
     from {{ ref('fct_encounters') }} as encounters
     -- provider_key is unique on the right.
-    inner join {{ ref('growth_providers') }} as names on encounters.provider_key = names.provider_key
+    inner join
+        {{ ref('growth_providers') }} as names
+    on encounters.provider_key = names.provider_key
 ),
 
 months as (

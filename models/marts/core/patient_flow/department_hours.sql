@@ -1,6 +1,7 @@
--- Every hour of a department's days near its events, from its first admission to the last thing known
--- to have happened anywhere, hours without events too. A view: the census is the sum of all that came
--- and went before, which no stored row could hold without being written again with every late event.
+-- Every hour of a department's days near its events, from its first admission to the last thing
+-- known to have happened anywhere, hours without events too. A view: the census is the sum of all
+-- that came and went before, which no stored row could hold without being written again with every
+-- late event.
 {{ config(materialized='view') }}
 {% set has_discharges = is_delivered('patient_flow', 'patient_events', 'discharge_time') %}
 {% set gain = 'coalesce(n_admissions - n_end_unknown - n_discharges - n_discharges_planned, 0) - coalesce(n_overdue, 0)' %}
@@ -41,7 +42,7 @@ final as (
         coalesce(n_end_unknown, 0) + coalesce(n_overdue, 0) as n_end_unknown,
         coalesce(n_discharges, 0) as n_discharges,
         case
-            when max(n_discharges_untimed) over department is distinct from 0
+            when (max(n_discharges_untimed) over department) is distinct from 0
                 and max(n_discharges - n_discharges_untimed) over department = 0 then null
             else coalesce(n_discharges - n_discharges_untimed, 0)
         end as n_discharges_timed,

@@ -1,5 +1,5 @@
--- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is nearest,
--- also who was left out of the fit.
+-- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is
+-- nearest, also who was left out of the fit.
 with people as (
     select * from {{ ref('persona_vectors') }}
     where is_current
@@ -17,7 +17,8 @@ measured as (
         fitted.centroids,
         fitted.persona_numbers,
         fitted.is_reliable,
-        {{ distances_to_centroids('people.feature_values', persona_features() | length) }} as distances
+        {{ distances_to_centroids('people.feature_values', persona_features() | length) }}
+            as distances
     from people
     -- One row per person type on the right.
     inner join fitted on people.person_type = fitted.person_type

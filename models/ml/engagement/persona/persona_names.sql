@@ -1,5 +1,6 @@
--- A persona is called by its segment, and by what sets it apart where the segment alone would not tell.
--- Whose people mostly stay keeps the name of the last build, unless its segment is none any more.
+-- A persona is called by its segment, and by what sets it apart where the segment alone would not
+-- tell. Whose people mostly stay keeps the name of the last build, unless its segment is none any
+-- more.
 with personas as (
     select * from {{ ref('persona_segment_matches') }}
 ),
@@ -55,7 +56,10 @@ final as (
         case
             when kept_name is not null then kept_name
             -- The name is another's already.
-            when (person_type, name_by_rules) in (select (person_type, kept_name) from named where kept_name is not null)
+            when (person_type, name_by_rules) in (
+                select (person_type, kept_name) from named
+where kept_name is not null
+            )
                 then name_by_rules || ' (' || persona_number || ')'
             else name_by_rules
         end as persona_name,

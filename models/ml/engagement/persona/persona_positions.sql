@@ -1,5 +1,5 @@
--- Where each person stood on each day, by the scaler and centroids of the first day: what moved between
--- days is people and not the fit. Without several days there is no row.
+-- Where each person stood on each day, by the scaler and centroids of the first day: what moved
+-- between days is people and not the fit. Without several days there is no row.
 with people as (
     select * from {{ ref('persona_vectors') }}
     where as_of_date is not null
@@ -15,7 +15,8 @@ measured as (
         people.person_key,
         people.as_of_date,
         fitted.persona_numbers,
-        {{ distances_to_centroids('people.feature_values', persona_features() | length) }} as distances
+        {{ distances_to_centroids('people.feature_values', persona_features() | length) }}
+            as distances
     from people
     -- One row per person type on the right.
     inner join fitted on people.person_type = fitted.person_type

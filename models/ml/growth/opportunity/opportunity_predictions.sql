@@ -1,6 +1,6 @@
--- Beside the prediction is that of the fit which never saw the provider. The interval is jackknife+:
--- each line that left a provider out is widened by how far it missed that provider, and so many of
--- the n ends lie outside on either side. Amounts are not negative.
+-- Beside the prediction is that of the fit which never saw the provider. The interval is
+-- jackknife+: each line that left a provider out is widened by how far it missed that provider, and
+-- so many of the n ends lie outside on either side. Amounts are not negative.
 with providers as (
     select distinct provider_key, provider_name, target from {{ ref('opportunity_features') }}
 ),
