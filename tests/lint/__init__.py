@@ -87,6 +87,7 @@ CONTEXT.update(
     # Macros that ask the warehouse return what they return while dbt parses.
     execute=False,
     flags=SimpleNamespace(WHICH="parse", EMPTY=False),
+    invocation_args_dict={},
     invocation_id="",
     model=SimpleNamespace(name="this_model"),
     modules=SimpleNamespace(re=re),
@@ -98,4 +99,5 @@ for path in sorted(Path("macros").rglob("*.sql")):
 # A loop over what all areas bring is linted once as its beginning and once as its end.
 brought_by_areas = CONTEXT["of_all_areas"]
 CONTEXT["of_all_areas"] = lambda kind: brought_by_areas(kind)[:2]
+CONTEXT["watched_columns"] = lambda base: ["a_column"]
 globals().update(CONTEXT)

@@ -1,4 +1,4 @@
--- An id is trimmed of every kind of blank and upper-cased; a null word or a rounded number is no id.
+-- An id is trimmed of every kind of blank and upper-cased; null words and rounded numbers are none.
 with cases (text, expected) as (
     values
     ('T0001', 'T0001'),

@@ -26,11 +26,9 @@ binned as (
         people.person_type,
         people.feature,
         members.persona_number,
-        least(
+        1 + least(
             greatest(floor((people.value - spans.low) / (spans.high - spans.low) * 20), 0), 19
-        )::integer
-        + 1
-            as bin,
+        )::integer as bin,
         count(*) as n_people
     from people
     -- A person is in members once; one row per person type and feature in spans.

@@ -21,7 +21,9 @@ final as (
         {{ unless_few('lifetimes.n_value_known', 'lifetimes.n_value_known') }} as n_value_known,
         {{ unless_few('lifetimes.n_departures', 'lifetimes.n_people') }} as n_departures,
         {{ known_number('lifetimes.observed_years') }} as observed_years,
-        {% for amount in ['mean_annual_value', 'lifetime_value', 'lifetime_value_low', 'lifetime_value_high'] %}
+        {% for amount in [
+            'mean_annual_value', 'lifetime_value', 'lifetime_value_low', 'lifetime_value_high'
+        ] %}
         {{ round_half_up(known_number('lifetimes.' ~ amount), 2) }} as {{ amount }},
         {% endfor %}
         {{ known_number('lifetimes.discounted_years') }} as discounted_years,

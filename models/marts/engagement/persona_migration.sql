@@ -4,17 +4,12 @@
 
 with moves as (
     select
-        person_type,
-        from_date,
-        to_date,
-        from_persona_number,
-        to_persona_number,
+        person_type, from_date, to_date, from_persona_number, to_persona_number,
         count(*) as n_people,
-        sum(n_people)
-            over (partition by person_type, from_date, to_date, from_persona_number)
-        ::bigint as n_from
+        (sum(n_people) over starts)::bigint as n_from
     from {{ ref('persona_moves') }}
     group by person_type, from_date, to_date, from_persona_number, to_persona_number
+    window starts as (partition by person_type, from_date, to_date, from_persona_number)
 ),
 
 noise as (

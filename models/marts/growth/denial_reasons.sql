@@ -6,8 +6,7 @@ with claims as (
 counted as (
     select
         case
-            when
-                grouping(diagnosis_code) = 0 and grouping(procedure_code) = 0
+            when grouping(diagnosis_code) = 0 and grouping(procedure_code) = 0
                 then 'diagnosis and procedure'
             when grouping(diagnosis_code) = 0 then 'diagnosis'
             when grouping(procedure_code) = 0 then 'procedure'

@@ -53,4 +53,4 @@ final as (
 )
 
 select * from final
-order by name_similarity desc, provider_name, other_provider_name
+order by name_similarity desc, provider_name asc, other_provider_name asc

@@ -4,7 +4,7 @@
 {% set amounts = ['opportunity_value', 'deals_value', 'marketing_cost'] %}
 {% set unknowns = ['n_stay_unknown', 'n_satisfaction_unknown', 'n_cost_unknown'] %}
 {% set counts = ['n_encounters', 'total_patients'] + unknowns %}
-{% set weight = {'patients': 'cells.total_patients', 'cost': 'cells.total_cost'}[var('growth_allocation')] %}
+{% set weight = 'cells.total_' ~ var('growth_allocation') %}
 
 with encounters as (
     select * from {{ ref('fct_encounters') }}
@@ -54,19 +54,14 @@ running as (
 final as (
     select
         * exclude (
-            weight,
-            total_weight,
-            weight_up_to,
+            weight, total_weight, weight_up_to,
             total_{{ amounts | join(', total_') }}
         ),
         {% for amount in amounts %}
         {{ share_of('total_' ~ amount) }} as {{ amount }},
         {% endfor %}
         total_weight > 0
-        and coalesce(
-            total_{{ amounts | join(', total_') }}
-        ) is not null
-            as is_allocated,
+        and {{ 'coalesce(total_' ~ amounts | join(', total_') ~ ')' }} is not null as is_allocated,
         {{ return_on('deals_value', 'marketing_cost') }} as pipeline_roi
     from running
 )

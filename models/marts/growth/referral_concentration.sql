@@ -34,9 +34,7 @@ final as (
         ) as cumulative_share,
         count(*) over () as n_referrers,
         sum(referrers.encounter_share * referrers.encounter_share) over () as herfindahl_index,
-        1
-        / sum(referrers.encounter_share * referrers.encounter_share)
-            over ()
+        1 / sum(referrers.encounter_share * referrers.encounter_share) over ()
             as effective_n_referrers
     from referrers
     -- provider_key is unique on the right.

@@ -21,8 +21,7 @@ final as (
         months.n_days,
         months.n_encounters,
         case
-            when
-                tests.rate_ratio is null and months.n_days_before is null
+            when tests.rate_ratio is null and months.n_days_before is null
                 then 'nothing: the first month'
             when months.has_year_before then 'the same month a year before'
             else 'the months before'

@@ -1,5 +1,5 @@
--- A supply position is accepted when it names a provider, an item, a day and a quantity, and
--- nothing is negative. What the same provider counts of the same item twice a day must agree.
+-- A supply position is accepted when it names a provider, an item, a day and a quantity, and nothing
+-- is negative. What the same provider counts of the same item twice a day must agree.
 {{ config(materialized='incremental_by_file', key=['provider_id', 'item_name', 'position_date']) }}
 
 {% set options = feed_options('growth', 'inventory_usage') %}

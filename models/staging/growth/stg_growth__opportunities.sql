@@ -1,5 +1,4 @@
--- Opportunities that count, in the newest export of each. What names no account is the provider's
--- own.
+-- Opportunities that count, in the newest export of each. What names no account is the provider's own.
 with opportunities as (
     select * from {{ ref('base_growth__salesforce_crm') }}
 ),

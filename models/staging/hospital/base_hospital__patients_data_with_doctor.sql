@@ -48,8 +48,7 @@ validated as (
             {%- endfor %}
             {%- if var('missing_cost_policy') == 'reject' %}
             when known_treatment_cost is null then 'missing_treatment_cost'
-            -- A hospital that does not bill rooms delivers no such column: nothing is missing
-            -- there.
+            -- A hospital that does not bill rooms delivers no such column: nothing is missing there.
             when known_room_cost is null
                 and {{ is_in_file('hospital', 'patients_data_with_doctor', 'room_cost') }}
                 then 'missing_room_cost'

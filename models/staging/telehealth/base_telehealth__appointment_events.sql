@@ -1,6 +1,6 @@
--- An event is accepted when it names an appointment, a moment and a known type. Who was there may
--- be unknown. Producers that give no event_id mean one event by one content. When and where a
--- message came in is no part of what it says: the same event delivered twice is a duplicate.
+-- An event is accepted when it names an appointment, a moment and a known type. Who was there may be
+-- unknown. Producers that give no event_id mean one event by one content. When and where a message
+-- came in is no part of what it says: the same event delivered twice is a duplicate.
 {{ config(
     materialized='incremental_by_file', key=['event_id'], newest_by='occurred_at',
     publishes=[{'key': ['appointment_id']}],

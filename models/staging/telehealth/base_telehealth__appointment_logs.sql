@@ -1,7 +1,6 @@
--- An appointment is accepted when it names itself, a provider, a patient, a day, a time, a type and
--- a known status. A completed visit has a wait and a duration, unless feeds.csv declares them
--- unknown; no other has to. One still ahead or going on is neither. An unforeseen type or device is
--- one all the same.
+-- An appointment is accepted when it names itself, a provider, a patient, a day, a time, a type
+-- and a known status. A completed visit has a wait and a duration, unless feeds.csv declares them unknown;
+-- no other has to. One still ahead or going on is neither. An unforeseen type or device is one all the same.
 {{ config(
     materialized='incremental_by_file', key=['appointment_id'], newest_by='recorded_at',
     publishes=[{'key': ['record_hash']}],

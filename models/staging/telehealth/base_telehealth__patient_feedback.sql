@@ -1,6 +1,5 @@
--- An answer is accepted when it names itself, its appointment, patient and provider and its day,
--- and rates provider and visit. Whatever it rates, it rates on the scale, 1 to 5 unless feeds.csv
--- says otherwise.
+-- An answer is accepted when it names itself, its appointment, patient and provider and its day, and
+-- rates provider and visit. Whatever it rates, it rates on the scale, 1 to 5 unless feeds.csv says otherwise.
 {{ config(
     materialized='incremental_by_file', key=['feedback_id'], newest_by='recorded_at',
     publishes=[{'key': ['patient_id']}],

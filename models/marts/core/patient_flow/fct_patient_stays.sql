@@ -1,5 +1,4 @@
--- One or more events make a stay. What a later event says wins; what it does not say is known from
--- an earlier one.
+-- Events make a stay. What a later one says wins; what it does not say, an earlier one.
 {{ config(
     materialized='incremental_by_key', key=['patient_stay_key'], day='admitted_at',
     consumes=['base_patient_flow__patient_events(patient_stay_key)'],

@@ -43,8 +43,7 @@ scored as (
         people.as_of_date,
         people.risk_by_weights,
         1 / (1 + exp(-(
-            intercept
-            - offset_by_means
+            intercept - offset_by_means
             + {{ dot_product('people.feature_values', 'lines.weights') }}
         ))) as risk_by_regression,
         coalesce(verdicts.better, 'weights') as better

@@ -23,8 +23,8 @@ best as (
     select
         profiles.person_type,
         {% for measure in measures %}
-        avg({{ measure }}::decimal(18, 6)) filter (where {{ measure }} >= tenth_{{ measure }})
-            as best_{{ measure }},
+        avg({{ measure }}::decimal(18, 6))
+        filter (where {{ measure }} >= tenth_{{ measure }}) as best_{{ measure }},
         {% endfor %}
     from profiles
     -- One row per person type on the right.
@@ -35,10 +35,9 @@ best as (
 
 weights as (
     select
-        {% for measure in measures %}
-        coalesce(max(weight) filter (where measure = '{{ measure }}'), 0)
-            as weight_{{ measure }},
-        {% endfor %}
+    {% for measure in measures %}
+        coalesce(max(weight) filter (where measure = '{{ measure }}'), 0) as weight_{{ measure }},
+    {% endfor %}
     from {{ ref('risk_weights') }}
 ),
 

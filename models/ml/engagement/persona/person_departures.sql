@@ -1,8 +1,7 @@
 -- Who left, and for how long each person was seen. Somebody leaves on the day that the feed tells,
--- or else on the first day of the feed that no longer names the person. A feed that names people
--- who had left before their first profile is complete, and time begins with a person's first day.
--- Any other is of those who were still there at its first day; time begins with that, or whoever
--- stayed would make it look safe.
+-- or else on the first day of the feed that no longer names the person. A feed of people who had
+-- left before their first profile is complete: time begins with a person's first day. Any other is
+-- of those still there at its first day; time begins with that, or it would look safe to stay.
 with profiles as (
     select * from {{ ref('fct_engagement') }}
 ),
@@ -59,13 +58,10 @@ timed as (
 
 final as (
     select
-        person_type,
-        person_key,
+        person_type, person_key,
         case when has_left then departed_on end as departed_on,
         has_left,
-        case
-            when stop_date >= start_date then {{ dbt.datediff('start_date', 'stop_date', 'day') }}
-        end
+        if(stop_date >= start_date, {{ dbt.datediff('start_date', 'stop_date', 'day') }}, null)
             as days_seen,
         annual_value_amount
     from timed

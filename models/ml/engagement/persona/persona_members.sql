@@ -41,7 +41,9 @@ final as (
         persona_numbers[second_place] as second_persona_number,
         distances[second_place] as second_distance,
         distances[second_place] - distances[first_place] as margin,
-        {{ nearest_along('features', 'feature_values', 'centroids[first_place]', 'centroids[second_place]') }}
+        {{ nearest_along(
+            'features', 'feature_values', 'centroids[first_place]', 'centroids[second_place]'
+        ) }}
             as main_driver,
         is_in_fit,
         n_imputed,

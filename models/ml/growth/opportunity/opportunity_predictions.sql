@@ -48,7 +48,9 @@ final as (
         '{{ opportunity_target() }}' as target_name,
         {{ round_half_up('providers.target', 2) }} as target,
         {% for amount in ['predicted', 'predicted_by_others', 'low', 'high'] %}
-        {{ round_half_up('case when amounts.' ~ amount ~ ' < 0 then 0 else amounts.' ~ amount ~ ' end', 2) }}
+        {{ round_half_up(
+            'case when amounts.' ~ amount ~ ' < 0 then 0 else amounts.' ~ amount ~ ' end', 2
+        ) }}
             as {{ amount }},
         {% endfor %}
         verdicts.is_reliable,
