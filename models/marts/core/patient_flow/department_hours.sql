@@ -13,8 +13,7 @@ with days as (
 ),
 
 hours as (
-    select *, unnest(generate_series(first_hour_at, last_hour_at, interval 1 hour)) as hour_at
-    from days
+    select *, unnest(generate_series(first_hour_at, last_hour_at, to_hours(1))) as hour_at from days
 ),
 
 -- Nobody stays so long: when these patients left is unknown.
