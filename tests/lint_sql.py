@@ -1,4 +1,4 @@
-"""sqlfluff as this project runs it: a file that it cannot lint is an error, and macros are read once.
+"""sqlfluff as this project runs it: what it cannot lint is an error, and macros are read once.
 
 By itself it warns of a file that it skips and passes, and reads all macros again for each file.
 """

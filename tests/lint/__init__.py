@@ -1,4 +1,4 @@
-"""What dbt gives to a model, for sqlfluff: its macros, and what these ask of dbt. No warehouse is asked."""
+"""What dbt gives to a model, for sqlfluff: the macros, and what these ask of dbt."""
 
 import re
 from pathlib import Path
