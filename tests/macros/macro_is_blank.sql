@@ -55,4 +55,5 @@ results as (
     select text, expected, {{ is_blank('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

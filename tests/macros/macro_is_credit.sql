@@ -39,4 +39,5 @@ results as (
     from comma_cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

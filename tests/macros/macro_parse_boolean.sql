@@ -29,4 +29,5 @@ results as (
     select text, expected, {{ parse_boolean('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

@@ -130,11 +130,13 @@ results as (
     select 'mdy' as date_order, text, expected, {{ parse_date('text', 'mdy') }} as result
     from cases
     union all
-    select 'dmy' as date_order, text, day_first as expected,
+    select
+        'dmy' as date_order, text, day_first as expected,
         {{ parse_date('text', 'dmy') }} as result
     from ordered_cases
     union all
-    select 'mdy' as date_order, text, month_first as expected,
+    select
+        'mdy' as date_order, text, month_first as expected,
         {{ parse_date('text', 'mdy') }} as result
     from ordered_cases
 )

@@ -1,4 +1,4 @@
--- An id is trimmed of every kind of blank and upper-cased; a null word or a rounded number is no id.
+-- An id is trimmed of every kind of blank and upper-cased; null words and rounded numbers are none.
 with cases (text, expected) as (
     values
     ('T0001', 'T0001'),
@@ -67,4 +67,5 @@ results as (
     select text, expected, {{ parse_id('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

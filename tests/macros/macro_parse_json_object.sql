@@ -21,4 +21,5 @@ results as (
     select text, expected, {{ parse_json_object('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

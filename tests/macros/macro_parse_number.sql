@@ -58,4 +58,5 @@ results as (
     select text, expected, {{ parse_number('text', scale=0) }} as result from whole_cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

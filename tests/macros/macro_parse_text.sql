@@ -18,4 +18,5 @@ results as (
     select text, expected, {{ parse_text('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

@@ -30,4 +30,5 @@ results as (
     select text, expected, {{ parse_time('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

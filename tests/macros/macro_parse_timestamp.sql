@@ -128,7 +128,8 @@ zone_cases (text, expected) as (
 ),
 
 results as (
-    select 'zone' as date_order, text, expected,
+    select
+        'zone' as date_order, text, expected,
         {{ parse_timestamp('text', 'dmy', {
             'time_zone': 'Europe/Berlin', 'zone:EST': '-05:00', 'zone:CST': 'America/Chicago',
         }) }} as result
@@ -140,11 +141,13 @@ results as (
     select 'mdy' as date_order, text, expected, {{ parse_timestamp('text', 'mdy') }} as result
     from cases
     union all
-    select 'dmy' as date_order, text, day_first as expected,
+    select
+        'dmy' as date_order, text, day_first as expected,
         {{ parse_timestamp('text', 'dmy') }} as result
     from ordered_cases
     union all
-    select 'mdy' as date_order, text, month_first as expected,
+    select
+        'mdy' as date_order, text, month_first as expected,
         {{ parse_timestamp('text', 'mdy') }} as result
     from ordered_cases
 )

@@ -29,4 +29,5 @@ results as (
     from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

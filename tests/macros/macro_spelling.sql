@@ -15,4 +15,5 @@ results as (
     select text, expected, {{ spelling('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

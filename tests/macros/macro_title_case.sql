@@ -17,4 +17,5 @@ results as (
     select text, expected, {{ title_case('text') }} as result from cases
 )
 
-select * from results where result is distinct from expected
+select * from results
+where result is distinct from expected

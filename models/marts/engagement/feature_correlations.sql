@@ -14,7 +14,7 @@ final as (
         {% for figure in ['pearson', 'spearman'] %}
         {{ known_number(figure) }} as {{ figure }},
         {{ known_number(figure ~ '_low') }} as {{ figure }}_low,
-        {{ known_number(figure ~ '_high') }} as {{ figure }}_high{{ ',' if not loop.last }}
+        {{ known_number(figure ~ '_high') }} as {{ figure }}_high,
         {% endfor %}
     from pairs
 )

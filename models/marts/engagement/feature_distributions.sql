@@ -1,5 +1,5 @@
--- Histograms of each feature by persona, in 20 bins between the fences; who is beyond is in the last bin
--- of that side. Bins of few people show no count.
+-- Histograms of each feature by persona, in 20 bins between the fences; who is beyond is in the
+-- last bin of that side. Bins of few people show no count.
 {{ config(meta={'publish': 'internal'}) }}
 
 with people as (
@@ -26,8 +26,9 @@ binned as (
         people.person_type,
         people.feature,
         members.persona_number,
-        least(greatest(floor((people.value - spans.low) / (spans.high - spans.low) * 20), 0), 19)::integer + 1
-            as bin,
+        1 + least(
+            greatest(floor((people.value - spans.low) / (spans.high - spans.low) * 20), 0), 19
+        )::integer as bin,
         count(*) as n_people
     from people
     -- A person is in members once; one row per person type and feature in spans.

@@ -17,7 +17,8 @@ final as (
         {{ known_number('missing_p_adjusted') }} as p_value_adjusted,
         case
             when {{ known_number('missing_p_adjusted') }} is null then 'too few to tell'
-            when missing_p_adjusted < {{ var('significance_level') }} then 'missing by what the other says'
+            when missing_p_adjusted < {{ var('significance_level') }}
+                then 'missing by what the other says'
             else 'no sign of it'
         end as verdict
     from pairs

@@ -30,7 +30,8 @@ final as (
         counted.persona_number,
         names.persona_name,
         {{ unless_few('counted.n_people', 'counted.n_people') }} as n_people,
-        {{ unless_few('counted.n_people::double / counted.n_persona', 'counted.n_people') }} as share,
+        {{ unless_few('counted.n_people::double / counted.n_persona', 'counted.n_people') }}
+            as share,
         tests.test,
         tests.n::bigint as n,
         {{ known_number('tests.statistic') }} as statistic,

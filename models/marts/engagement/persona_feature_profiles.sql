@@ -40,7 +40,8 @@ final as (
         {{ unless_few('summed.' ~ figure, 'summed.n_known') }} as {{ figure }},
         {% endfor %}
         {{ unless_few('centres.centre', 'summed.n_people') }} as centre,
-        {{ unless_few('centres.standardised_difference', 'summed.n_people') }} as standardised_difference,
+        {{ unless_few('centres.standardised_difference', 'summed.n_people') }}
+            as standardised_difference,
         centres.distinction
     from summed
     -- One row per persona and feature in centres, one per persona in names.

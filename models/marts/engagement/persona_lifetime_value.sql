@@ -1,5 +1,6 @@
--- What a member of each persona brings over the years to come, on average: annual value times discounted
--- survival. It is no prediction for a person, and no more than an assumption where departures are not known.
+-- What a member of each persona brings over the years to come, on average: annual value times
+-- discounted survival. It is no prediction for a person, and no more than an assumption where
+-- departures are not known.
 {{ config(meta={'publish': 'internal'}) }}
 
 {% set horizon = lifetime_horizon() %}
@@ -22,7 +23,9 @@ final as (
         {{ unless_few('lifetimes.n_value_known', 'lifetimes.n_value_known') }} as n_value_known,
         {{ unless_few('lifetimes.n_departures', 'lifetimes.n_people') }} as n_departures,
         {{ known_number('lifetimes.observed_years') }} as observed_years,
-        {% for amount in ['mean_annual_value', 'lifetime_value', 'lifetime_value_low', 'lifetime_value_high'] %}
+        {% for amount in [
+            'mean_annual_value', 'lifetime_value', 'lifetime_value_low', 'lifetime_value_high'
+        ] %}
         {{ round_half_up(known_number('lifetimes.' ~ amount), 2) }} as {{ amount }},
         {% endfor %}
         {{ known_number('lifetimes.discounted_years') }} as discounted_years,

@@ -59,7 +59,8 @@ final as (
     left join sizes
         on names.person_type = sizes.person_type and names.persona_number = sizes.persona_number
     left join stability
-        on names.person_type = stability.person_type and names.persona_number = stability.persona_number
+        on names.person_type = stability.person_type
+            and names.persona_number = stability.persona_number
     inner join verdicts on names.person_type = verdicts.person_type
     left join segments on names.segment = segments.segment
 )

@@ -1,5 +1,5 @@
--- How the share of each persona changed from one day to the next, by the fit of the first day, and what
--- of it is beyond chance and relabelling.
+-- How the share of each persona changed from one day to the next, by the fit of the first day, and
+-- what of it is beyond chance and relabelling.
 {{ config(meta={'publish': 'internal'}) }}
 
 with shares as (

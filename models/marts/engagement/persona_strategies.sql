@@ -1,5 +1,5 @@
--- What to do for each persona, by the seed persona_playbook. What it might bring is reckoned from the
--- assumptions that stand beside it, and is no fact: nobody has tried it here.
+-- What to do for each persona, by the seed persona_playbook. What it might bring is reckoned from
+-- the assumptions that stand beside it, and is no fact: nobody has tried it here.
 {{ config(meta={'publish': 'internal'}) }}
 
 with personas as (
@@ -51,7 +51,8 @@ final as (
     select
         * exclude (n_reached, cost_amount, gain_low, gain_high, is_reliable),
         {% for amount in ['n_reached', 'cost_amount', 'gain_low', 'gain_high'] %}
-        {{ round_half_up(amount, 0 if amount == 'n_reached' else 2) }}{{ '::bigint' if amount == 'n_reached' }} as {{ amount }},
+        {{ round_half_up(amount, 0 if amount == 'n_reached' else 2) }}::
+        {{- 'bigint' if amount == 'n_reached' else 'decimal(18, 2)' }} as {{ amount }},
         {% endfor %}
         {% for end in ['low', 'high'] %}
         gain_{{ end }} / nullif(cost_amount, 0) - 1 as projected_roi_{{ end }},

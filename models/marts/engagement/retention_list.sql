@@ -1,5 +1,5 @@
--- Who came to an at-risk persona between the last two days of their type: a list of persons to call,
--- not a forecast.
+-- Who came to an at-risk persona between the last two days of their type: a list of persons to
+-- call, not a forecast.
 with moves as (
     select
         *,
@@ -34,9 +34,11 @@ final as (
     -- A person, and a persona, is once in each.
     inner join people on moves.person_key = people.person_key
     inner join names as from_names
-        on moves.person_type = from_names.person_type and moves.from_persona_number = from_names.persona_number
+        on moves.person_type = from_names.person_type
+            and moves.from_persona_number = from_names.persona_number
     inner join names as to_names
-        on moves.person_type = to_names.person_type and moves.to_persona_number = to_names.persona_number
+        on moves.person_type = to_names.person_type
+            and moves.to_persona_number = to_names.persona_number
     where
         moves.to_date = moves.last_date
         and to_names.segment = 'At-Risk'

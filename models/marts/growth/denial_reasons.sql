@@ -6,7 +6,8 @@ with claims as (
 counted as (
     select
         case
-            when grouping(diagnosis_code) = 0 and grouping(procedure_code) = 0 then 'diagnosis and procedure'
+            when grouping(diagnosis_code) = 0 and grouping(procedure_code) = 0
+                then 'diagnosis and procedure'
             when grouping(diagnosis_code) = 0 then 'diagnosis'
             when grouping(procedure_code) = 0 then 'procedure'
             else 'all'
@@ -18,7 +19,7 @@ counted as (
         sum(claim_amount)::decimal(18, 2) as claim_amount,
         coalesce(sum(claim_amount) filter (is_denied), 0)::decimal(18, 2) as denied_amount
     from claims
-    group by cube (diagnosis_code, procedure_code)
+    group by cube(diagnosis_code, procedure_code)
     having count(*) > 0
 ),
 
@@ -30,4 +31,4 @@ final as (
 )
 
 select * from final
-order by breakdown, denial_rate desc, diagnosis_code, procedure_code
+order by breakdown asc, denial_rate desc, diagnosis_code asc, procedure_code asc

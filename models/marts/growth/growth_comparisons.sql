@@ -32,13 +32,19 @@ final as (
         n_earlier as n_other, {{ var('growth_earlier_days') }} as exposure_other
     from referrers
     union all
-    select 'month', provider_key, month_start_date, n_encounters, n_days, n_before, n_days_before
+    select
+        'month' as comparison, provider_key, month_start_date, n_encounters, n_days, n_before,
+        n_days_before
     from months
     union all
-    select 'service line', service_line_key, null, n_newest, n_days, n_before, n_days
+    select
+        'service line' as comparison, service_line_key, null as month_start_date, n_newest,
+        n_days as exposure, n_before, n_days as exposure_other
     from service_lines
     union all
-    select 'denials', provider_key, null, n_claims_denied, total_visits, n_denied_of_others, n_claims_of_others
+    select
+        'denials' as comparison, provider_key, null as month_start_date, n_claims_denied,
+        total_visits, n_denied_of_others, n_claims_of_others
     from claims
     where n_claims_of_others > 0
 )

@@ -15,7 +15,8 @@ encounters as (
         encounters.satisfaction_score
     from {{ ref('fct_encounters') }} as encounters
     -- provider_key is unique on the right.
-    inner join {{ ref('growth_providers') }} as names on encounters.provider_key = names.provider_key
+    inner join {{ ref('growth_providers') }} as names
+        on encounters.provider_key = names.provider_key
 ),
 
 months as (
@@ -43,7 +44,9 @@ final as (
     union all
     {{ insight_sums('provider_satisfaction', 'encounters', 'provider_name', 'satisfaction_score') }}
     union all
-    {{ insight_sums('service_line_satisfaction', 'encounters', 'service_line', 'satisfaction_score') }}
+    {{ insight_sums(
+        'service_line_satisfaction', 'encounters', 'service_line', 'satisfaction_score'
+    ) }}
     union all
     {{ insight_sums('provider_denials', 'claims', 'provider_name', 'is_denied') }}
     union all

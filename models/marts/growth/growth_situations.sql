@@ -18,19 +18,20 @@ with referrers as (
 
 service_lines as (
     select
-        'grow', 'service line', service_line, null,
+        'grow' as action, 'service line' as subject_type, service_line, null as item_name,
         'encounters in the newest ' || n_days_compared || ' days: ' || n_newest
-        || ', in those before: ' || n_before,
-        n_newest + n_before, verdict
+        || ', in those before: ' || n_before as evidence,
+        n_newest + n_before as n, verdict
     from {{ ref('service_line_summary') }}
     where verdict = 'more'
 ),
 
 denials as (
     select
-        'fix denials', 'provider', providers.provider_name, null,
-        claims.n_claims_denied || ' of ' || claims.total_visits || ' claims denied',
-        claims.total_visits, 'more often than those of the others'
+        'fix denials' as action, 'provider' as subject_type, providers.provider_name,
+        null as item_name,
+        claims.n_claims_denied || ' of ' || claims.total_visits || ' claims denied' as evidence,
+        claims.total_visits, 'more often than those of the others' as verdict
     from {{ ref('provider_claim_totals') }} as claims
     inner join {{ ref('growth_providers') }} as providers
         on claims.provider_key = providers.provider_key
@@ -41,13 +42,13 @@ denials as (
 
 items as (
     select
-        'reorder', 'provider', provider_name, item_name,
-        quantity_on_hand || ' at hand, to be ordered at ' || reorder_point,
-        1::bigint,
+        'reorder' as action, 'provider' as subject_type, provider_name, item_name,
+        quantity_on_hand || ' at hand, to be ordered at ' || reorder_point as evidence,
+        1::bigint as n,
         case
             when days_of_cover is null then 'not in use'
             else {{ round_half_up('days_of_cover', 1) }} || ' days of cover'
-        end
+        end as verdict
     from {{ ref('supply_position') }}
     where is_at_reorder_point
 )

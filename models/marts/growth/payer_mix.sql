@@ -21,4 +21,4 @@ final as (
 )
 
 select * from final
-order by n_encounters desc, payer
+order by n_encounters desc, payer asc

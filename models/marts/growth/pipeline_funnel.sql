@@ -1,5 +1,5 @@
--- What is hoped for, what of it is likely by its stage, and what is won, side by side. Where the CRM
--- has no opportunity at all there is no funnel.
+-- What is hoped for, what of it is likely by its stage, and what is won, side by side. Where the
+-- CRM has no opportunity at all there is no funnel.
 with stages as (
     {{ pipeline_stages() }}
 ),
@@ -20,7 +20,8 @@ final as (
             'sum(opportunities.opportunity_value_amount) * stages.win_probability::decimal(9, 6)', 2
         ) }} as weighted_value,
         sum(opportunities.deals_value_amount)::decimal(18, 2) as deals_value,
-        sum(opportunities.deals_value_amount) filter (stages.is_won)::decimal(18, 2) as realised_value
+        sum(opportunities.deals_value_amount) filter (stages.is_won)::decimal(18, 2)
+            as realised_value
     from stages
     -- An opportunity has one stage.
     left join opportunities on stages.pipeline_stage = opportunities.pipeline_stage

@@ -1,4 +1,5 @@
--- Rates are of all claims, those still pending with them; what is collected is of all that is claimed.
+-- Rates are of all claims, those still pending with them; what is collected is of all that is
+-- claimed.
 {{ config(materialized='view') }}
 
 with claims as (

@@ -27,4 +27,4 @@ final as (
 )
 
 select * from final
-order by total_patients desc, provider_name, provider_key
+order by total_patients desc, provider_name asc, provider_key asc

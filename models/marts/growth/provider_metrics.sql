@@ -40,7 +40,8 @@ final as (
         coalesce(encounters.{{ count }}, 0) as {{ count }},
         {% endfor %}
         opportunities.* exclude (provider_key),
-        opportunities.deals_value::double / nullif(encounters.total_patients, 0) as value_per_patient,
+        opportunities.deals_value::double / nullif(encounters.total_patients, 0)
+            as value_per_patient,
         opportunities.opportunity_value::double / nullif(encounters.total_patients, 0)
             as opportunity_per_patient,
         {% for count in ['total_visits', 'n_claims_denied', 'n_claims_pending'] %}

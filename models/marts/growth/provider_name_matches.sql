@@ -1,6 +1,6 @@
 -- Names that may be of one provider, for a person to decide: `provider_aliases` takes the decision.
--- Nothing is merged by likeness. Only names of which a word begins with the same two letters are held
--- against each other: all pairs of thousands of names would be millions.
+-- Nothing is merged by likeness. Only names of which a word begins with the same two letters are
+-- held against each other: all pairs of thousands of names would be millions.
 with providers as (
     select * from {{ ref('growth_providers') }}
     where provider_id <> 'unknown'
@@ -31,7 +31,8 @@ pairs as (
     from beginnings as ours
     inner join beginnings as theirs
         on ours.beginning = theirs.beginning and ours.provider_id < theirs.provider_id
-    where {{ name_similarity('ours.provider_id', 'theirs.provider_id') }} >= {{ var('provider_name_similarity') }}
+    where {{ name_similarity('ours.provider_id', 'theirs.provider_id') }}
+        >= {{ var('provider_name_similarity') }}
 ),
 
 final as (
@@ -52,4 +53,4 @@ final as (
 )
 
 select * from final
-order by name_similarity desc, provider_name, other_provider_name
+order by name_similarity desc, provider_name asc, other_provider_name asc

@@ -13,7 +13,11 @@ totals as (
         sum(contact_count)::bigint as contact_count,
         arg_max(
             pipeline_stage,
-            (coalesce(opportunity_value_amount, deals_value_amount, 0), stage_order, opportunity_key)
+            (
+                coalesce(opportunity_value_amount, deals_value_amount, 0),
+                stage_order,
+                opportunity_key
+            )
         ) as pipeline_stage,
         sum(opportunity_value_amount)::decimal(18, 2) as opportunity_value,
         sum(deals_value_amount)::decimal(18, 2) as deals_value,

@@ -1,10 +1,10 @@
 -- The CRM knows no service line: what it says of a provider is shared out over the service lines by
--- their patients or, where known, their cost. Running totals are rounded and not the parts, so that the
--- parts add up. What a provider without encounters has stands with the unknown service line.
+-- their patients or, where known, their cost. Running totals are rounded and not the parts, so that
+-- the parts add up. What a provider without encounters has stands with the unknown service line.
 {% set amounts = ['opportunity_value', 'deals_value', 'marketing_cost'] %}
 {% set unknowns = ['n_stay_unknown', 'n_satisfaction_unknown', 'n_cost_unknown'] %}
 {% set counts = ['n_encounters', 'total_patients'] + unknowns %}
-{% set weight = {'patients': 'cells.total_patients', 'cost': 'cells.total_cost'}[var('growth_allocation')] %}
+{% set weight = 'cells.total_' ~ var('growth_allocation') %}
 
 with encounters as (
     select * from {{ ref('fct_encounters') }}
@@ -53,11 +53,15 @@ running as (
 
 final as (
     select
-        * exclude (weight, total_weight, weight_up_to, total_{{ amounts | join(', total_') }}),
+        * exclude (
+            weight, total_weight, weight_up_to,
+            total_{{ amounts | join(', total_') }}
+        ),
         {% for amount in amounts %}
         {{ share_of('total_' ~ amount) }} as {{ amount }},
         {% endfor %}
-        total_weight > 0 and coalesce(total_{{ amounts | join(', total_') }}) is not null as is_allocated,
+        total_weight > 0
+        and {{ 'coalesce(total_' ~ amounts | join(', total_') ~ ')' }} is not null as is_allocated,
         {{ return_on('deals_value', 'marketing_cost') }} as pipeline_roi
     from running
 )

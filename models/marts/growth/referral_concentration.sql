@@ -20,19 +20,22 @@ referrers as (
 final as (
     select
         row_number() over (
-            order by referrers.n_encounters desc, providers.provider_name asc, providers.provider_key asc
+            order by
+                referrers.n_encounters desc, providers.provider_name asc, providers.provider_key asc
         ) as referrer_rank,
         referrers.provider_key,
         providers.provider_name,
         referrers.n_encounters,
         referrers.encounter_share,
         sum(referrers.encounter_share) over (
-            order by referrers.n_encounters desc, providers.provider_name asc, providers.provider_key asc
+            order by
+                referrers.n_encounters desc, providers.provider_name asc, providers.provider_key asc
             rows unbounded preceding
         ) as cumulative_share,
         count(*) over () as n_referrers,
         sum(referrers.encounter_share * referrers.encounter_share) over () as herfindahl_index,
-        1 / sum(referrers.encounter_share * referrers.encounter_share) over () as effective_n_referrers
+        1 / sum(referrers.encounter_share * referrers.encounter_share) over ()
+            as effective_n_referrers
     from referrers
     -- provider_key is unique on the right.
     inner join providers on referrers.provider_key = providers.provider_key

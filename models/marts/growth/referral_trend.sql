@@ -21,7 +21,8 @@ final as (
         months.n_days,
         months.n_encounters,
         case
-            when tests.rate_ratio is null and months.n_days_before is null then 'nothing: the first month'
+            when tests.rate_ratio is null and months.n_days_before is null
+                then 'nothing: the first month'
             when months.has_year_before then 'the same month a year before'
             else 'the months before'
         end as compared_with,
@@ -37,7 +38,8 @@ final as (
     -- Each is unique by provider, and by provider and month.
     inner join providers on months.provider_key = providers.provider_key
     left join tests
-        on months.provider_key = tests.subject_key and months.month_start_date = tests.month_start_date
+        on months.provider_key = tests.subject_key
+            and months.month_start_date = tests.month_start_date
 )
 
 select * from final

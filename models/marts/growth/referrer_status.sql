@@ -49,7 +49,8 @@ final as (
         end as referrer_status,
         case
             when not is_history_long_enough
-                then 'the encounters reach back less than {{ var("growth_recent_days") + var("growth_earlier_days") }} days'
+                then 'the encounters reach back less than '
+                    || '{{ var("growth_recent_days") + var("growth_earlier_days") }} days'
             when n_recent + n_earlier = 0 then 'no encounter in the whole time compared'
             when first_admission_date > as_of_date - {{ var('growth_recent_days') }}
                 then 'first encounter in the last {{ var('growth_recent_days') }} days'

@@ -1,5 +1,5 @@
--- Each service line's encounters in the newest period and in the one before it: years where the data
--- hold two of them, else halves of what they hold.
+-- Each service line's encounters in the newest period and in the one before it: years where the
+-- data hold two of them, else halves of what they hold.
 {{ config(materialized='view') }}
 
 with history as (

@@ -46,4 +46,4 @@ final as (
 )
 
 select * from final
-order by n_encounters desc, service_line
+order by n_encounters desc, service_line asc

@@ -25,4 +25,4 @@ final as (
 )
 
 select * from final
-order by days_of_cover asc nulls last, provider_name, item_name
+order by days_of_cover asc nulls last, provider_name asc, item_name asc

@@ -52,7 +52,7 @@ final as (
     left join tests on doctors.provider_key = tests.provider_key
     asof left join actions
         on coalesce({{ on_five_points('ranking.avg_feedback', 'hospital', 'patient_feedback') }}, 0)
-        >= actions.minimum_avg_feedback
+            >= actions.minimum_avg_feedback
 )
 
 select * from final

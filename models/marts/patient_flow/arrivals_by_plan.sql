@@ -1,7 +1,7 @@
 -- Arrivals of an hour, and what they would be if the department's patients came as its staff is
--- planned. Whole days only: the first day begins, and the last of which arrivals are known ends, with
--- an event. Of the days before the first event only those arrivals are known whose patients were
--- still there.
+-- planned. Whole days only: the first day begins, and the last of which arrivals are known ends,
+-- with an event. Of the days before the first event only those arrivals are known whose patients
+-- were still there.
 {{ config(materialized='view') }}
 
 with department_hours as (

@@ -38,7 +38,9 @@ final as (
             as avg_wait_minutes,
         quantiles.median_wait_minutes, quantiles.ninetieth_percentile_wait_minutes,
         coalesce(quantiles.n_stay_known, 0) as n_stay_known,
-        {{ round_half_up('quantiles.length_of_stay_hours_total / nullif(quantiles.n_stay_known, 0)', 2) }}
+        {{ round_half_up(
+            'quantiles.length_of_stay_hours_total / nullif(quantiles.n_stay_known, 0)', 2
+        ) }}
             as avg_length_of_stay_hours,
         quantiles.median_length_of_stay_hours, quantiles.ninetieth_percentile_length_of_stay_hours
     from hours

@@ -1,5 +1,5 @@
--- Waits are of those who arrive in the hour, stays of those who leave in it, as far as the time of day
--- is known. Quantiles cannot be added up, so they are taken of the stays themselves.
+-- Waits are of those who arrive in the hour, stays of those who leave in it, as far as the time of
+-- day is known. Quantiles cannot be added up, so they are taken of the stays themselves.
 {{ config(materialized='view') }}
 
 with stays as (

@@ -12,7 +12,9 @@ judged as (
         *,
         case
             when {{ is_delivered('patient_flow', 'patient_events', 'discharge_time') }}
-                then is_stay_credible and admitted_at <= {{ as_of() }} and not {{ is_too_long(as_of()) }}
+                then is_stay_credible
+                    and admitted_at <= {{ as_of() }}
+                    and not {{ is_too_long(as_of()) }}
                     and coalesce(discharged_at > {{ as_of() }}, true)
         end as is_currently_admitted
     from stays

@@ -35,7 +35,7 @@ final as (
         sum(hours.census_hours) / sum(hours.n_hours) as mean_census,
         max(hours.mean_census) as highest_census,
         first(hours.hour_of_day order by hours.mean_census desc, hours.hour_of_day asc)
-            filter (hours.mean_census is not null) as peak_hour_of_day
+        filter (hours.mean_census is not null) as peak_hour_of_day
     from hours
     -- An hour of the day is in one shift at most: a test counts the hours.
     left join plans

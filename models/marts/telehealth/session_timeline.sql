@@ -27,7 +27,8 @@ known as (
         coalesce(started_at < provider_logged_in_at, false) as is_start_before_provider_login,
         coalesce(ended_at < started_at, false) as is_end_before_start,
         ended_at is not null and started_at is null as is_end_without_start,
-        is_cancelled and coalesce(started_at, ended_at) is not null as is_session_despite_cancellation
+        is_cancelled
+        and coalesce(started_at, ended_at) is not null as is_session_despite_cancellation
     from summaries
     -- appointment_id is unique on the right.
     left join appointments on summaries.appointment_id = appointments.appointment_id

@@ -45,7 +45,7 @@ validated as (
         {{ in_range('given.annual_value', value_range) }} as annual_value_amount,
         case when not coalesce(given.left_date < first_seen_date, false) then given.left_date end
             as left_date,
-        {% call repairs() -%}
+        {% call repairs() %}
         {% for measure in engagement_measures() %}
         {{ unread('given.' ~ measure, measure) }},
         {{ out_of_range('given.' ~ measure, ranges.get(measure), measure) }},
@@ -60,7 +60,7 @@ validated as (
         case when given.left_date < first_seen_date then 'left_date:before_first_seen' end,
         {{ other_settings(options, 'date', 'as_of_date', 'first_seen_date') }},
         {{ other_settings(options, 'date', 'given.left_date left_date') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         {{ engagement_refusal() }} as rejection_reason
     from parsed
 )

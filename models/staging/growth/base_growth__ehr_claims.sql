@@ -33,7 +33,7 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('given_claim_id', 'claim_id') }},
         {{ unread('diagnosis_code') }},
         {{ unread('procedure_code') }},
@@ -44,7 +44,7 @@ validated as (
         case
             when reported_paid_amount > 0 and claim_status <> 'Paid' then 'claim_paid:not_paid_by_status'
         end
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         coalesce(given_claim_id, {{ content_hash([
             'patient_id', 'provider_id', 'visit_date', 'diagnosis_code', 'procedure_code',
             'claim_amount', 'reported_paid_amount', 'claim_status', 'repairs',

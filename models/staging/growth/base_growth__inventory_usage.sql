@@ -27,12 +27,12 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('daily_usage') }},
         {{ unread('reorder_point') }},
         {{ other_settings(options, 'date', 'position_date date') }},
         {{ other_settings(options, 'number', 'quantity_on_hand', 'daily_usage', 'reorder_point') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when provider_id is null then 'missing_provider_name'

@@ -35,7 +35,7 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('as_of_date') }},
         {{ unread('account_id') }},
         {{ unread('contact_count') }},
@@ -47,7 +47,7 @@ validated as (
             options, 'amount', 'opportunity_value_amount opportunity_value',
             'deals_value_amount deals_value', 'marketing_cost_amount marketing_cost'
         ) }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             when provider_id is null then 'missing_provider_name'

@@ -37,7 +37,7 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('discharge_date', unless='is_discharge_open') }},
         {{ unread('reported_length_of_stay_days', 'length_of_stay') }},
         {{ unread('satisfaction_score') }},
@@ -49,7 +49,7 @@ validated as (
             when reported_length_of_stay_days <> discharge_date - admission_date
                 then 'length_of_stay:differs_from_dates'
         end
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'patient_id', 'admission_date') }}

@@ -27,10 +27,10 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('treatment_id') }}, {{ unread('review_date') }},
         {{ other_settings(options, 'date', 'review_date') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'patient_id', 'feedback_score patient_feedback_score') }}

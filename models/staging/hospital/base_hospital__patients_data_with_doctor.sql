@@ -29,13 +29,13 @@ validated as (
         *,
         coalesce(known_treatment_cost, 0)::decimal(18, 2) as treatment_cost_amount,
         coalesce(known_room_cost, 0)::decimal(18, 2) as room_cost_amount,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ taken_as_zero('known_treatment_cost', 'treatment_cost') }},
         {{ taken_as_zero('known_room_cost', 'room_cost') }},
         {{ unread('treatment_date') }},
         {{ other_settings(options, 'amount', 'known_treatment_cost treatment_cost', 'known_room_cost room_cost') }},
         {{ other_settings(options, 'date', 'treatment_date') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'treatment_id', 'patient_id', 'doctor_id') }}

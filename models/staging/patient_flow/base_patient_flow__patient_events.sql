@@ -38,13 +38,13 @@ validated as (
         *,
         -- A fraction of a year has not been completed.
         case when reported_age between 0 and {{ var('maximum_patient_flow_age') }} then floor(reported_age)::integer end as age,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('age') }}, {{ unread('event_time') }}, {{ unread('discharged_at', 'discharge_time', unless='is_discharge_open') }},
         {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('given_event_id', 'event_id') }}, {{ unread('bed_id') }},
         {{ other_settings(options, 'timestamp', 'event_time', 'admitted_at admission_time', 'discharged_at discharge_time') }},
         {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes') }},
         {{ unknown_time('admitted_at', 'admission_time') }}, {{ unknown_time('discharged_at', 'discharge_time') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         coalesce(given_event_id, {{ content_hash([
             'event_time', 'patient_id', 'hospital_id', 'department', 'admitted_at', 'discharged_at',
             'gender', 'age', 'reported_age', 'bed_id', 'wait_minutes', 'repairs',

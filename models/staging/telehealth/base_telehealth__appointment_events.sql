@@ -50,11 +50,11 @@ validated as (
             appointment_id::varchar, event_type::varchar, occurred_at::varchar, patient_id::varchar,
             provider_id::varchar, details
         ])::varchar)) as event_id,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('patient_id') }}, {{ unread('provider_id') }}, {{ unread('details') }},
         {{ unread('scheduled_at', 'scheduled_time', 'fields') }}, {{ other_settings(options, 'timestamp', 'occurred_at timestamp') }},
         {{ unread('reported_duration_minutes', 'duration_minutes', 'fields') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'appointment_id', 'occurred_at timestamp') }}

@@ -41,12 +41,12 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('wait_minutes', 'wait_time_minutes') }}, {{ unread('duration_minutes') }},
         {{ unread('connection_quality') }}, {{ unread('has_technical_issues', 'had_technical_issues') }},
         {{ other_settings(options, 'date', 'appointment_date') }}, {{ other_settings(options, 'timestamp', 'recorded_at timestamp') }},
         {{ other_settings(options, 'number', 'wait_minutes wait_time_minutes', 'duration_minutes') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'appointment_id', 'provider_id', 'patient_id', 'appointment_date', 'scheduled_time', 'recorded_at timestamp') }}

@@ -34,14 +34,14 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('ease_of_use_rating') }},
         {{ unread('audio_quality_rating') }},
         {{ unread('video_quality_rating') }},
         {{ unread('is_recommended', 'would_recommend') }},
         {{ other_settings(options, 'date', 'feedback_date') }},
         {{ other_settings(options, 'timestamp', 'recorded_at timestamp') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'feedback_id', 'appointment_id', 'patient_id', 'provider_id') }}

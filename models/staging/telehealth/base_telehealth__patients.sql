@@ -28,12 +28,12 @@ validated as (
     select
         *,
         {{ age_group('age') }} as age_group,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('age') }},
         {{ unread('has_insurance') }},
         {{ unread('registration_date') }},
         {{ other_settings(options, 'date', 'registration_date') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'patient_id') }}

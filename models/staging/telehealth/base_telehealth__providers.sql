@@ -31,14 +31,14 @@ parsed as (
 validated as (
     select
         *,
-        {% call repairs() -%}
+        {% call repairs() %}
         {{ unread('years_experience') }},
         {{ unread('hourly_rate_amount', 'hourly_rate') }},
         {{ unread('available_hours') }},
         {{ unread('is_active', 'active') }},
         {{ other_settings(options, 'amount', 'hourly_rate_amount hourly_rate') }},
         {{ other_settings(options, 'number', 'years_experience', 'available_hours') }}
-        {%- endcall %} as repairs,
+        {% endcall %} as repairs,
         case
             when raw.unreadable_text is not null then {{ unreadable_reason() }}
             {{ required('unreadable', 'provider_id') }}

@@ -1,5 +1,5 @@
--- Growth's part of dim_provider. A provider is described by the CRM, and whom it does not know is an
--- inferred member. The name shown is the CRM's spelling, else the most frequent one.
+-- Growth's part of dim_provider. A provider is described by the CRM, and whom it does not know is
+-- an inferred member. The name shown is the CRM's spelling, else the most frequent one.
 {{ config(materialized='view') }}
 
 with named as (

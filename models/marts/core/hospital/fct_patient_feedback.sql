@@ -1,5 +1,5 @@
--- Answers that name neither themselves, nor treatment, nor day may repeat, and are numbered by their occurrence.
--- A view, as fct_treatments is.
+-- Answers that name neither themselves, nor treatment, nor day may repeat, and are numbered by
+-- their occurrence. A view, as fct_treatments is.
 {{ config(materialized='view') }}
 
 with feedback as (

@@ -1,5 +1,5 @@
--- The days near an event of a department, up to the last thing known to have happened anywhere: what
--- lies between has no rows, however far apart two events are.
+-- The days near an event of a department, up to the last thing known to have happened anywhere:
+-- what lies between has no rows, however far apart two events are.
 {{ config(materialized='view') }}
 
 with stays as (

@@ -1,7 +1,7 @@
 -- What came and went in an hour of a department. Waits count where patients arrive, stays where
--- they leave: an hour, once reported, does not change when somebody leaves later. Sums are of decimals,
--- which no order of rows can change. A stay whose admission is not credible counts as such and no
--- more. What is known by its day alone is in the day's first hour, and counted apart.
+-- they leave: an hour, once reported, does not change when somebody leaves later. Sums are of
+-- decimals, which no order of rows can change. A stay whose admission is not credible counts as
+-- such and no more. What is known by its day alone is in the day's first hour, and counted apart.
 {{ config(
     materialized='incremental_by_key', key=['department_key', 'hour_at'], day='hour_at',
     consumes=[

@@ -1,20 +1,19 @@
--- Every hour of a department's days near its events, from its first admission to the last thing known
--- to have happened anywhere, hours without events too. A view: the census is the sum of all that came
--- and went before, which no stored row could hold without being written again with every late event.
+-- Every hour of a department's days near its events, from its first admission to the last thing
+-- known of any, hours without events too. A view: the census is the sum of all that came and went
+-- before, which no stored row could hold without being written again with every late event.
 {{ config(materialized='view') }}
 {% set has_discharges = is_delivered('patient_flow', 'patient_events', 'discharge_time') %}
-{% set gain = 'coalesce(n_admissions - n_end_unknown - n_discharges - n_discharges_planned, 0) - coalesce(n_overdue, 0)' %}
+{% set gain = 'coalesce(n_admissions - n_end_unknown - n_discharges - n_discharges_planned, 0)'
+    ~ ' - coalesce(n_overdue, 0)' %}
+{% set gain_timed = gain ~ ' - coalesce(n_stays_of_days_begun - n_stays_of_days_ended, 0)'
+    ~ ' + coalesce(n_overdue_of_days, 0)' %}
 
-with flows as (
-    select * from {{ ref('department_hour_flows') }}
-),
-
-days as (
+with days as (
     select * from {{ ref('department_covered_hours') }}
 ),
 
 hours as (
-    select *, unnest(generate_series(first_hour_at, last_hour_at, interval 1 hour)) as hour_at from days
+    select *, unnest(generate_series(first_hour_at, last_hour_at, to_hours(1))) as hour_at from days
 ),
 
 -- Nobody stays so long: when these patients left is unknown.
@@ -32,26 +31,28 @@ overdue as (
 final as (
     select
         department_key, hour_at,
-        case when hour_at <= arrivals_known_until then coalesce(n_admissions, 0) end as n_admissions,
+        if(hour_at <= arrivals_known_until, coalesce(n_admissions, 0), null) as n_admissions,
         -- Where no time of day is known, nothing is known of any hour.
         case
-            when hour_at <= arrivals_known_until and max(n_admissions - n_admissions_untimed) over department > 0
+            when hour_at <= arrivals_known_until
+                and max(n_admissions - n_admissions_untimed) over department > 0
                 then coalesce(n_admissions - n_admissions_untimed, 0)
         end as n_admissions_timed,
         coalesce(n_end_unknown, 0) + coalesce(n_overdue, 0) as n_end_unknown,
         coalesce(n_discharges, 0) as n_discharges,
         case
-            when max(n_discharges_untimed) over department is distinct from 0
-                and max(n_discharges - n_discharges_untimed) over department = 0 then null
-            else coalesce(n_discharges - n_discharges_untimed, 0)
+            when max(n_discharges_untimed) over department = 0
+                or coalesce(max(n_discharges - n_discharges_untimed) over department <> 0, true)
+                then coalesce(n_discharges - n_discharges_untimed, 0)
         end as n_discharges_timed,
         case when {{ has_discharges }} then sum({{ gain }}) over until_then end::bigint as census,
         case
-            when {{ has_discharges }} and max(n_admissions - n_stays_of_days_begun) over department > 0 then sum(
-                {{ gain }} - coalesce(n_stays_of_days_begun - n_stays_of_days_ended, 0) + coalesce(n_overdue_of_days, 0)
-            ) over until_then
+            when max(n_admissions - n_stays_of_days_begun) over department > 0
+                and {{ has_discharges }}
+                then sum({{ gain_timed }}) over until_then
         end::bigint as census_timed,
-        coalesce(n_wait_known, 0) as n_wait_known, coalesce(wait_minutes_total, 0) as wait_minutes_total,
+        coalesce(n_wait_known, 0) as n_wait_known,
+        coalesce(wait_minutes_total, 0) as wait_minutes_total,
         coalesce(wait_minutes_square_total, 0) as wait_minutes_square_total,
         median_wait_minutes, ninetieth_percentile_wait_minutes,
         coalesce(n_stay_known, 0) as n_stay_known,
@@ -60,11 +61,10 @@ final as (
         median_length_of_stay_hours, ninetieth_percentile_length_of_stay_hours
     from hours
     -- One row per department and hour on each side.
-    left join flows using (department_key, hour_at)
+    left join {{ ref('department_hour_flows') }} using (department_key, hour_at)
     left join overdue using (department_key, hour_at)
     window
-        department as (partition by department_key),
-        until_then as (partition by department_key order by hour_at)
+        department as (partition by department_key), until_then as (department order by hour_at)
 )
 
 select * from final

@@ -1,5 +1,4 @@
--- One or more events make a stay. What a later event says wins; what it does not say is known from
--- an earlier one.
+-- Events make a stay. What a later one says wins; what it does not say, an earlier one.
 {{ config(
     materialized='incremental_by_key', key=['patient_stay_key'], day='admitted_at',
     consumes=['base_patient_flow__patient_events(patient_stay_key)'],
@@ -14,7 +13,8 @@ with events as (
     select
         *, coalesce(event_time, ingested_at) as known_at, {{ stay_event_number() }} as event_number,
         list_contains(repairs, 'admission_time:time_unknown') as is_admission_time_unknown,
-        if(discharged_at is null, null, list_contains(repairs, 'discharge_time:time_unknown')) as is_discharge_time_unknown
+        if(discharged_at is null, null, list_contains(repairs, 'discharge_time:time_unknown'))
+            as is_discharge_time_unknown
     from {{ only_changed(ref('stg_patient_flow__patient_events')) }}
 ),
 
@@ -56,7 +56,8 @@ final as (
         case
             when is_stay_credible and not is_discharge_planned then {{ length_of_stay_hours() }}
         end as length_of_stay_hours,
-        is_admission_time_unknown, coalesce(is_discharge_time_unknown, false) as is_discharge_time_unknown,
+        is_admission_time_unknown,
+        coalesce(is_discharge_time_unknown, false) as is_discharge_time_unknown,
         is_stay_too_long, is_admission_credible, is_discharge_before_admission,
         is_discharge_unreadable, is_discharge_planned, is_stay_credible,
         list_contains(repairs, 'age:set_null') as is_age_repaired,

@@ -60,7 +60,7 @@ final as (
         {{ minutes_between('previous_at', 'occurred_at') }} as minutes_since_previous,
         attempt_number,
         attempt_number = max(attempt_number) over (partition by appointment_id) as is_last_attempt,
-        case when event_type in ('appointment_scheduled', 'appointment_rescheduled') then scheduled_at end
+        if(event_type in ('appointment_scheduled', 'appointment_rescheduled'), scheduled_at, null)
             as scheduled_at,
         reason, technical_issue_type, reported_duration_minutes, device_type,
         ingested_at, repairs, record_hash

@@ -1,5 +1,6 @@
 -- Reads staging by record hash, and keeps the appointment's own identifier as its key, as
--- fct_treatments does. What is still ahead or going on is neither completed nor not, and no fact yet.
+-- fct_treatments does. What is still ahead or going on is neither completed nor not, and no fact
+-- yet.
 {{ config(
     materialized='incremental_by_key', key=['record_hash'],
     consumes=['base_telehealth__appointment_logs(record_hash)'],

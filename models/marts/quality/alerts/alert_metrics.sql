@@ -2,7 +2,7 @@
 {{ config(materialized='view') }}
 {% set built = [] %}
 {% for area, metrics in of_all_areas('alert_metrics') %}
-    {% if not execute or load_relation(ref(metrics)) %}{% do built.append(metrics) %}{% endif %}
+{% if not execute or load_relation(ref(metrics)) %}{% do built.append(metrics) %}{% endif %}
 {% endfor %}
 
 {% for metrics in built + ['alert_metrics_builds'] %}

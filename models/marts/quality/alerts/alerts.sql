@@ -49,7 +49,9 @@ final as (
         format(
             '{}: {}{} ({} {}{})',
             metric, {{ plain_number('factor * value') }}, {{ unit_of('factor * value') }},
-            comparison, {{ plain_number('factor * threshold') }}, {{ unit_of('factor * threshold') }}
+            comparison,
+            {{ plain_number('factor * threshold') }},
+            {{ unit_of('factor * threshold') }}
         ) as message,
         metric,
         value,

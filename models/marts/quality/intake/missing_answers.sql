@@ -15,10 +15,14 @@ final as (
         answers.column_name
     from answers
     -- A feed is in reconciliation once.
-    inner join reconciliation on answers.area = reconciliation.area and answers.feed = reconciliation.feed
+    inner join reconciliation
+        on answers.area = reconciliation.area and answers.feed = reconciliation.feed
     where
         reconciliation.n_files = 0
-        and answers.area in (select area from reconciliation where n_files > 0)
+        and answers.area in (
+            select area from reconciliation
+            where n_files > 0
+        )
 )
 
 select * from final

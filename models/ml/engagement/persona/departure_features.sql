@@ -1,5 +1,5 @@
--- What a departure may be foretold by, and whether the person left until the next day of the feed. What
--- comes next is unknown on the last day, and of who had left before.
+-- What a departure may be foretold by, and whether the person left until the next day of the feed.
+-- What comes next is unknown on the last day, and of who had left before.
 with gaps as (
     select * from {{ ref('engagement_gaps') }}
 ),
@@ -24,7 +24,8 @@ final as (
     from gaps
     -- A day, a person, and a profile with its features, is once in each.
     left join days on gaps.person_type = days.person_type and gaps.as_of_date = days.as_of_date
-    inner join {{ ref('person_departures') }} as departures on gaps.person_key = departures.person_key
+    inner join {{ ref('person_departures') }} as departures
+        on gaps.person_key = departures.person_key
     left join {{ ref('persona_vectors') }} as vectors
         on
             gaps.person_key = vectors.person_key

@@ -1,6 +1,6 @@
--- How likely each person is to leave, as they are now: by the regression where it foretold departures
--- better than the weights, else by the weights. The regression says how many of such people leave until the
--- next day; the weights only say who comes first.
+-- How likely each person is to leave, as they are now: by the regression where it foretold
+-- departures better than the weights, else by the weights. The regression says how many of such
+-- people leave until the next day; the weights only say who comes first.
 with people as (
     select * from {{ ref('departure_features') }}
     where is_current
@@ -43,7 +43,8 @@ scored as (
         people.as_of_date,
         people.risk_by_weights,
         1 / (1 + exp(-(
-            intercept - offset_by_means + {{ dot_product('people.feature_values', 'lines.weights') }}
+            intercept - offset_by_means
+            + {{ dot_product('people.feature_values', 'lines.weights') }}
         ))) as risk_by_regression,
         coalesce(verdicts.better, 'weights') as better
     from people
@@ -59,7 +60,9 @@ final as (
             when better = 'regression' and risk_by_regression is not null then 'regression'
             when risk_by_weights is not null then 'weights'
         end as risk_source,
-        case risk_source when 'regression' then risk_by_regression when 'weights' then risk_by_weights end as risk_score
+        case risk_source
+            when 'regression' then risk_by_regression when 'weights' then risk_by_weights
+        end as risk_score
     from scored
 )
 

@@ -1,6 +1,7 @@
--- How far each person is below the best tenth of their type, as the best are now: of the way from the
--- lowest possible value to their mean, the share that is missing. The risk by weights is the mean of the
--- gaps that are known, weighed by the seed risk_weights: the worse, the nearer to leaving.
+-- How far each person is below the best tenth of their type, as the best are now: of the way from
+-- the lowest possible value to their mean, the share that is missing. The risk by weights is the
+-- mean of the gaps that are known, weighed by the seed risk_weights: the worse, the nearer to
+-- leaving.
 {% set measures = engagement_measures() %}
 
 with profiles as (
@@ -11,7 +12,7 @@ tenths as (
     select
         person_type,
         {% for measure in measures %}
-        quantile_cont({{ measure }}, 0.9) as tenth_{{ measure }}{{ ',' if not loop.last }}
+        quantile_cont({{ measure }}, 0.9) as tenth_{{ measure }},
         {% endfor %}
     from profiles
     where is_current
@@ -22,8 +23,8 @@ best as (
     select
         profiles.person_type,
         {% for measure in measures %}
-        avg({{ measure }}::decimal(18, 6)) filter (where {{ measure }} >= tenth_{{ measure }})
-            as best_{{ measure }}{{ ',' if not loop.last }}
+        avg({{ measure }}::decimal(18, 6))
+        filter (where {{ measure }} >= tenth_{{ measure }}) as best_{{ measure }},
         {% endfor %}
     from profiles
     -- One row per person type on the right.
@@ -34,10 +35,9 @@ best as (
 
 weights as (
     select
-        {% for measure in measures %}
-        coalesce(max(weight) filter (where measure = '{{ measure }}'), 0)
-            as weight_{{ measure }}{{ ',' if not loop.last }}
-        {% endfor %}
+    {% for measure in measures %}
+        coalesce(max(weight) filter (where measure = '{{ measure }}'), 0) as weight_{{ measure }},
+    {% endfor %}
     from {{ ref('risk_weights') }}
 ),
 
@@ -45,7 +45,7 @@ gaps as (
     select
         profiles.*,
         {% for measure in measures %}
-        {{ gap_to_best(measure) }} as gap_{{ measure }}{{ ',' if not loop.last }}
+        {{ gap_to_best(measure) }} as gap_{{ measure }},
         {% endfor %}
     from profiles
     -- One row per person type on the right.

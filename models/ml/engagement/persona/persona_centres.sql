@@ -27,7 +27,8 @@ final as (
         ) as distinction
     from fitted
     -- One row per person type and feature on the right.
-    inner join scalers on fitted.person_type = scalers.person_type and fitted.feature = scalers.feature
+    inner join scalers
+        on fitted.person_type = scalers.person_type and fitted.feature = scalers.feature
     where fitted.component = 'centroid'
 )
 

@@ -11,7 +11,8 @@ final as (
         max(value) filter (component = 'largest_correlation') as largest_correlation,
         max(level) filter (component = 'largest_correlation') as correlated_with,
         max(value) filter (component = 'agreement_without') as agreement_without,
-        coalesce(agreement_without >= {{ var('persona_agreement_of_idle_feature') }}, false) as changes_nothing
+        coalesce(agreement_without >= {{ var('persona_agreement_of_idle_feature') }}, false)
+            as changes_nothing
     from fitted
     where component in ('variance', 'largest_correlation', 'agreement_without')
     group by person_type, feature

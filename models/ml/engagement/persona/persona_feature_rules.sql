@@ -1,6 +1,6 @@
--- How each feature is filled and where its fences are, of the people as they are now. All features are
--- judged on the same rows at once, so that their order decides nothing. Where the middle half of the
--- people is alike there are no fences: they would make everybody else an outlier.
+-- How each feature is filled and where its fences are, of the people as they are now. All features
+-- are judged on the same rows at once, so that their order decides nothing. Where the middle half
+-- of the people is alike there are no fences: they would make everybody else an outlier.
 with people as (
     select * from {{ ref('persona_values') }}
     where is_current

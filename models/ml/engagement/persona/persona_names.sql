@@ -1,13 +1,11 @@
--- A persona is called by its segment, and by what sets it apart where the segment alone would not tell.
--- Whose people mostly stay keeps the name of the last build, unless its segment is none any more.
+-- A persona is called by its segment, and by what sets it apart where the segment alone would not
+-- tell. Whose people mostly stay keeps the name of the last build, as long as its segment exists.
 with personas as (
     select * from {{ ref('persona_segment_matches') }}
 ),
 
 kept as (
-    select
-        person_type,
-        level::integer as persona_number
+    select person_type, level::integer as persona_number
     from {{ ref('persona_fit') }}
     where component = 'kept' and value = 1
 ),
@@ -16,10 +14,11 @@ last_names as (
     select last_build.*
     from ({{ names_of_last_build() }}) as last_build
     inner join kept using (person_type, persona_number)
-    where exists (
-        select segments.segment from {{ ref('persona_segments') }} as segments
-        where starts_with(last_build.persona_name, segments.segment)
-    )
+    where
+        exists (
+            select segments.segment from {{ ref('persona_segments') }} as segments
+            where starts_with(last_build.persona_name, segments.segment)
+        )
 ),
 
 candidates as (
@@ -55,7 +54,10 @@ final as (
         case
             when kept_name is not null then kept_name
             -- The name is another's already.
-            when (person_type, name_by_rules) in (select (person_type, kept_name) from named where kept_name is not null)
+            when (person_type, name_by_rules) in (
+                    select (person_type, kept_name) from named
+                    where kept_name is not null
+                )
                 then name_by_rules || ' (' || persona_number || ')'
             else name_by_rules
         end as persona_name,

@@ -1,5 +1,5 @@
--- What is known of the people beside the features: columns that did not make the personas. Numbers are
--- banded by their quartiles.
+-- What is known of the people beside the features: columns that did not make the personas. Numbers
+-- are banded by their quartiles.
 {% set options = feed_options('engagement', 'healthcare_data') %}
 
 with people as (
@@ -18,7 +18,8 @@ told as (
         members.persona_number,
         {{ sql_text(column) }} as column_name,
         {{ profile_text(column) }} as word,
-        {{ profile_number(column, options) if column != 'has_marketing_consent' else 'null::double' }} as number
+        {% if column == 'has_marketing_consent' %}null::double
+        {%- else %}{{ profile_number(column, options) }}{% endif %} as number
     from people
     -- A person is in members once.
     inner join members on people.person_key = members.person_key
@@ -53,7 +54,8 @@ final as (
         end as level
     from told
     -- One row per person type and column on the right.
-    inner join spans on told.person_type = spans.person_type and told.column_name = spans.column_name
+    inner join spans
+        on told.person_type = spans.person_type and told.column_name = spans.column_name
 )
 
 select * from final

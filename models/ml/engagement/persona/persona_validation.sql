@@ -5,6 +5,7 @@
     'gaussian_mixture_ari', 'ward_ari',
 ] %}
 {% set counts = ['n_people', 'n_fitted', 'k', 'n_draws'] %}
+{% set named = {'score': 'silhouette', 'baseline_score': 'copula_null_high'} %}
 
 with fitted as (
     select * from {{ ref('persona_fit') }}
@@ -15,7 +16,7 @@ pivoted as (
         person_type,
         {% for metric in metrics %}
         max(value) filter (feature = '{{ metric }}'){{ '::bigint' if metric in counts }}
-            as {{ {'score': 'silhouette', 'baseline_score': 'copula_null_high'}.get(metric, metric) }},
+            as {{ named.get(metric, metric) }},
         {% endfor %}
         {{ fit_is_reliable() }} as is_reliable
     from fitted
@@ -30,7 +31,8 @@ final as (
         case
             when is_reliable then 'groups'
             when k is null then 'too few people to tell'
-            when copula_p > 0.05 then 'no groups to speak of: correlated values without any give as much'
+            when copula_p > 0.05
+                then 'no groups to speak of: correlated values without any give as much'
             when n_fitted < 20 * k then 'too few people for so many groups'
             else 'groups that do not hold: other samples of the same people give others'
         end as verdict

@@ -1,5 +1,5 @@
--- The features that a fit reads: filled, and drawn in to the fences where that is the treatment. Who
--- lacks a feature that is not filled is not here. Every day is treated by the rules of today.
+-- The features that a fit reads: filled, and drawn in to the fences where that is the treatment.
+-- Who lacks a feature that is not filled is not here. Every day is treated by the rules of today.
 {% set treatment = outlier_treatment() %}
 {% do persona_k() %} -- refused before anything is fitted
 
@@ -27,7 +27,9 @@ cleaned as (
         ) as value
     from delivered
     -- One row per person type and feature on the right.
-    inner join rules on delivered.person_type = rules.person_type and delivered.feature = rules.feature
+    inner join
+        rules
+        on delivered.person_type = rules.person_type and delivered.feature = rules.feature
 ),
 
 final as (
@@ -38,7 +40,8 @@ final as (
         is_current,
         {{ "not bool_or(is_outside)" if treatment == 'remove_from_fit' else 'true' }} as is_in_fit,
         count(*) filter (where is_imputed) as n_imputed,
-        {{ "count(*) filter (where is_outside)" if treatment == 'winsorise' else '0::bigint' }} as n_winsorised,
+        {{ "count(*) filter (where is_outside)" if treatment == 'winsorise' else '0::bigint' }}
+            as n_winsorised,
         array_agg(feature order by feature) as features,
         array_agg(value order by feature) as feature_values
     from cleaned

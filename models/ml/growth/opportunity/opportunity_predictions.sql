@@ -1,6 +1,6 @@
--- Beside the prediction is that of the fit which never saw the provider. The interval is jackknife+:
--- each line that left a provider out is widened by how far it missed that provider, and so many of
--- the n ends lie outside on either side. Amounts are not negative.
+-- Beside the prediction is that of the fit which never saw the provider. The interval is
+-- jackknife+: each line that left a provider out is widened by how far it missed that provider, and
+-- so many of the n ends lie outside on either side. Amounts are not negative.
 with providers as (
     select distinct provider_key, provider_name, target from {{ ref('opportunity_features') }}
 ),
@@ -48,7 +48,9 @@ final as (
         '{{ opportunity_target() }}' as target_name,
         {{ round_half_up('providers.target', 2) }} as target,
         {% for amount in ['predicted', 'predicted_by_others', 'low', 'high'] %}
-        {{ round_half_up('case when amounts.' ~ amount ~ ' < 0 then 0 else amounts.' ~ amount ~ ' end', 2) }}
+        {{ round_half_up(
+            'case when amounts.' ~ amount ~ ' < 0 then 0 else amounts.' ~ amount ~ ' end', 2
+        ) }}
             as {{ amount }},
         {% endfor %}
         verdicts.is_reliable,

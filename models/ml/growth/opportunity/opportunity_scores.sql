@@ -42,7 +42,7 @@ final as (
         added.provider_key,
         added.level as left_out,
         ends.intercept + added.amount as amount,
-        ends.error as error
+        ends.error
     from added
     -- One row per line on the right.
     inner join ends on added.level = ends.level

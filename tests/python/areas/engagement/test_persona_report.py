@@ -11,7 +11,6 @@ from wardhouse.areas.engagement.charts import charts
 from wardhouse.report.tables import open_tables
 from wardhouse.report.write import write_report
 
-
 NOTEBOOK = PROJECT / "docs" / "notebooks" / "personas.ipynb"
 
 

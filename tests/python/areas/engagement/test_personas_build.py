@@ -17,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from wardhouse.ml.k_means import fit_k_means
 from wardhouse.ml.stability import stratified
 
-
 TYPES = ("patient", "physician")
 DAYS = ["2024-09-30", "2024-12-31", "2025-03-31", "2025-06-30"]
 

@@ -1,4 +1,5 @@
--- Do the personas hold, and does one of them grow or shrink by more than chance and relabelling would?
+-- Do the personas hold, and does one of them grow or shrink by more than chance and relabelling
+-- would?
 {{ config(materialized='view') }}
 
 with runs as (
@@ -16,7 +17,11 @@ with runs as (
 measures as (
     select
         'persona_share_change' as alert_type,
-        'change of the share of ' || persona_name || ' among ' || person_type || 's beyond noise' as metric,
+        'change of the share of '
+        || persona_name
+        || ' among '
+        || person_type
+        || 's beyond noise' as metric,
         change_beyond_noise as value,
         n_people as n
     from {{ ref('persona_share_changes') }}
