@@ -4,7 +4,10 @@ with people as (
     where
         is_current
         and has_marketing_consent
-        and person_key not in (select person_key from {{ ref('person_departures') }} where has_left)
+        and person_key not in (
+            select person_key from {{ ref('person_departures') }}
+            where has_left
+        )
 ),
 
 members as (

@@ -1,18 +1,15 @@
--- How many went from one persona to another between two days, against how many a fit of other samples
--- of the first day labels otherwise when no time passes, as far as so many people tell. No forecast.
+-- How many went from one persona to another between two days, against how many a fit of other
+-- samples of the first day labels otherwise when no time passes, of so many people. No forecast.
 {{ config(meta={'publish': 'internal'}) }}
 
 with moves as (
     select
-        person_type,
-        from_date,
-        to_date,
-        from_persona_number,
-        to_persona_number,
+        person_type, from_date, to_date, from_persona_number, to_persona_number,
         count(*) as n_people,
-        sum(n_people) over (partition by person_type, from_date, to_date, from_persona_number)::bigint as n_from
+        (sum(n_people) over starts)::bigint as n_from
     from {{ ref('persona_moves') }}
     group by person_type, from_date, to_date, from_persona_number, to_persona_number
+    window starts as (partition by person_type, from_date, to_date, from_persona_number)
 ),
 
 noise as (
@@ -30,7 +27,8 @@ rates as (
         moves.*,
         {{ rate_with_interval('moves.n_people', 'moves.n_from', 'share') }},
         coalesce(noise.share, 0) as noise_share,
-        {{ wilson_bound('coalesce(noise.share, 0) * moves.n_from', 'moves.n_from', 'high') }} as noise_high
+        {{ wilson_bound('coalesce(noise.share, 0) * moves.n_from', 'moves.n_from', 'high') }}
+            as noise_high
     from moves
     -- One row per pair of personas on the right.
     left join noise using (person_type, from_persona_number, to_persona_number)
@@ -59,9 +57,13 @@ final as (
     from rates
     -- One row per persona on the right.
     left join {{ ref('persona_names') }} as from_names
-        on rates.person_type = from_names.person_type and rates.from_persona_number = from_names.persona_number
+        on
+            rates.person_type = from_names.person_type
+            and rates.from_persona_number = from_names.persona_number
     left join {{ ref('persona_names') }} as to_names
-        on rates.person_type = to_names.person_type and rates.to_persona_number = to_names.persona_number
+        on
+            rates.person_type = to_names.person_type
+            and rates.to_persona_number = to_names.persona_number
 )
 
 select * from final

@@ -15,7 +15,10 @@ people as (
     select * from {{ ref('fct_engagement') }}
     where
         is_current
-        and person_key not in (select person_key from {{ ref('person_departures') }} where has_left)
+        and person_key not in (
+            select person_key from {{ ref('person_departures') }}
+            where has_left
+        )
 ),
 
 final as (

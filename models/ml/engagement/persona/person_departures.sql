@@ -1,7 +1,8 @@
--- Who left, and for how long each was seen. Somebody leaves on the day that the newest profile tells, or
--- on the first day of the feed without the person. A feed that names people who had left before their
--- first profile is complete, and time begins with each one's first day. Any other is of those who were
--- still there at its first day; time begins with that, or whoever stayed would make it look safe.
+-- Who left, and for how long each was seen. Somebody leaves on the day that the newest profile
+-- tells, or on the first day of the feed without the person. A feed that names people who had left
+-- before their first profile is complete, and time begins with each one's first day. Any other is
+-- of those who were still there at its first day; time begins with that, or whoever stayed would
+-- make it look safe.
 {% do lifetime_horizon() %} -- refused before anything is computed
 
 with profiles as (
@@ -58,7 +59,9 @@ final as (
         person_key,
         case when has_left then departed_on end as departed_on,
         has_left,
-        case when stop_date >= start_date then {{ dbt.datediff('start_date', 'stop_date', 'day') }} end as days_seen,
+        case
+            when stop_date >= start_date then {{ dbt.datediff('start_date', 'stop_date', 'day') }}
+        end as days_seen,
         annual_value_amount
     from timed
 )

@@ -1,5 +1,5 @@
--- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is nearest,
--- also who was left out of the fit.
+-- Applies the fitted scaler and centroids: everybody belongs to the persona whose centroid is
+-- nearest, also who was left out of the fit.
 with people as (
     select * from {{ ref('persona_vectors') }}
     where is_current
@@ -10,7 +10,9 @@ fitted as (
 ),
 
 scaled as (
-    {{ people_and_personas(['person_type', 'person_key', 'is_in_fit', 'n_imputed', 'n_winsorised']) }}
+    {{ people_and_personas(
+        ['person_type', 'person_key', 'is_in_fit', 'n_imputed', 'n_winsorised']
+    ) }}
 ),
 
 measured as (
@@ -37,7 +39,9 @@ final as (
         persona_numbers[second_place] as second_persona_number,
         distances[second_place] as second_distance,
         distances[second_place] - distances[first_place] as margin,
-        {{ nearest_along('features', 'point', 'centroids[first_place]', 'centroids[second_place]') }}
+        {{ nearest_along(
+            'features', 'point', 'centroids[first_place]', 'centroids[second_place]'
+        ) }}
             as main_driver,
         is_in_fit,
         n_imputed,

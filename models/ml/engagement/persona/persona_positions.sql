@@ -1,5 +1,5 @@
--- Where each person stood on each day, by the scaler and centroids of the first day: what moved between
--- days is people and not the fit. Without several days there is no row.
+-- Where each person stood on each day, by the scaler and centroids of the first day: what moved
+-- between days is people and not the fit. Without several days there is no row.
 with people as (
     select * from {{ ref('persona_vectors') }}
     where as_of_date is not null
