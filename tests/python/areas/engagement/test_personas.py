@@ -376,6 +376,18 @@ def test_vectors_are_read_by_key_of_today_and_of_the_first_date():
     assert (len(nobody.current.keys), nobody.features, nobody.first) == (0, (), None)
 
 
+def test_a_date_of_a_few_records_is_no_first_date():
+    """A record with a wrong year would stand for everybody, and nothing be held against it."""
+    values, _ = planted(30)
+    with warehouse(values, np.arange(60), 1) as connection:
+        connection.execute(
+            "insert into persona_vectors select * replace (date '1925-06-30' as as_of_date, false "
+            "as is_current) from persona_vectors where is_current limit 5"
+        )
+        found = read_vectors(connection.table("persona_vectors"), "patient")
+    assert len(found.first.keys) == 30
+
+
 def test_the_test_against_data_without_groups_is_kept_while_data_and_settings_stay(five):
     values, _, first, table = five
     marked = table.assign(value=table["value"].mask(table["feature"] == "copula_p", 0.03125))
