@@ -433,6 +433,13 @@ def test_personas_keep_their_numbers_when_their_sizes_change(five):
     assert (numbers_of(again, values) == numbers).mean() > 0.99
 
 
+def test_personas_of_other_features_are_others(five):
+    values, _, _, table = five
+    last = Last(table, np.arange(300), numbers_of(table, values))
+    again = fitted(values[:, :2], last=last, k=5, null_draws=1)
+    assert set(figures(again, "kept").values()) == {0}
+
+
 # The first date
 
 
