@@ -52,13 +52,59 @@
 {% endmacro %}
 
 
-{# Each day of the feed and the one after it, by person type: null after the last. #}
+{#
+    Each day of the feed by person type, the next day that tells who is gone, and the last one that does.
+    A day does so that names again at least half of the people of the day before who are not told to have
+    left: not one of a few records, and none where each person has days of their own.
+#}
 {% macro days_of_feed(profiles) %}
+    with named as (
+        select
+            person_type,
+            as_of_date,
+            left_date is null as is_expected,
+            lead(as_of_date) over (partition by person_key order by as_of_date) as again_date
+        from {{ profiles }}
+        where as_of_date is not null
+    ),
+
+    counted as (
+        select
+            person_type,
+            as_of_date,
+            again_date,
+            count(*) filter (where is_expected) as n_expected
+        from named
+        group by person_type, as_of_date, again_date
+    ),
+
+    followed as (
+        select
+            person_type,
+            as_of_date,
+            lead(as_of_date) over (partition by person_type order by as_of_date) as following_date
+        from counted
+        group by person_type, as_of_date
+    ),
+
+    held as (
+        select
+            followed.*,
+            coalesce(sum(counted.n_expected) filter (where counted.again_date = followed.following_date), 0)
+            >= 0.5 * sum(counted.n_expected) as tells_who_is_gone
+        from followed
+        inner join counted
+            on followed.person_type = counted.person_type and followed.as_of_date = counted.as_of_date
+        group by followed.person_type, followed.as_of_date, followed.following_date
+    )
+
     select
         person_type,
         as_of_date,
-        lead(as_of_date) over (partition by person_type order by as_of_date) as next_date
-    from {{ profiles }}
-    where as_of_date is not null
-    group by person_type, as_of_date
+        min(following_date) filter (where tells_who_is_gone) over (
+            partition by person_type order by as_of_date
+            rows between current row and unbounded following
+        ) as next_date,
+        max(following_date) filter (where tells_who_is_gone) over (partition by person_type) as last_date
+    from held
 {% endmacro %}

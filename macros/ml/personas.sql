@@ -4,7 +4,7 @@
 #}
 {% macro persona_features() %}
     {% set features = var('persona_features') %}
-    {% set features = [features] if features is string else features | unique(case_sensitive=true) | list %}
+    {% set features = profile_columns(features) %}
     {% if features | length < 2 %}
         {{ exceptions.raise_compiler_error(
             "persona_features names " ~ (features | join(', ') or 'nothing')
@@ -12,6 +12,43 @@
         ) }}
     {% endif %}
     {{ return(features) }}
+{% endmacro %}
+
+
+{#
+    The columns that a setting names, each once: one that the feed declares by its name in fct_engagement,
+    however it is spelled and by whatever name the feed is known to call it; another as it is named.
+#}
+{% macro profile_columns(names) %}
+    {% set known = {} %}
+    {% for column in declared_profile_numbers() + ['has_marketing_consent'] %}
+        {% do known.update({plain_name(column): column}) %}
+    {% endfor %}
+    {% set feeds = graph.get('sources', {}).values() if execute else [] %}
+    {% for feed in feeds if feed.source_name == 'engagement' and feed.name == 'healthcare_data' %}
+        {% for column in feed.columns.values() %}
+            {% set renamed = {'annual_value': 'annual_value_amount', 'marketing_consent': 'has_marketing_consent'} %}
+            {% set own = plain_name(renamed.get(column.name, column.name)) %}
+            {% for name in [column.name] + column.meta.get('aliases', []) if own in known %}
+                {% do known.update({plain_name(name): known[own]}) %}
+            {% endfor %}
+        {% endfor %}
+    {% endfor %}
+    {% for option, name in feed_options('engagement', 'healthcare_data').items() %}
+        {% set own = plain_name(option.removeprefix('column:')) %}
+        {% do known.update({plain_name(name): known[own]}) if option.startswith('column:') and own in known %}
+    {% endfor %}
+    {% set found = [] %}
+    {% for name in ([names] if names is string else names) %}
+        {% do found.append(known.get(plain_name(name), name)) %}
+    {% endfor %}
+    {{ return(found | unique(case_sensitive=true) | list) }}
+{% endmacro %}
+
+
+{# What names of columns are compared by, as landing does: letters and digits alone, in lower case. #}
+{% macro plain_name(name) %}
+    {{ return(modules.re.sub('[\\W_]', '', name | string | lower)) }}
 {% endmacro %}
 
 
@@ -151,8 +188,12 @@
 {# What personas are held against: columns that did not make them, for a test of those that did is circular. #}
 {% macro persona_outside_columns() %}
     {% set columns = var('persona_outside_columns') %}
-    {% set columns = [columns] if columns is string else columns | unique(case_sensitive=true) | list %}
-    {% set circular = columns | select('in', persona_features()) | list %}
+    {% set columns = profile_columns(columns) %}
+    {% set features = persona_features() | map('lower') | list %}
+    {% set circular = [] %}
+    {% for column in columns if column | lower in features %}
+        {% do circular.append(column) %}
+    {% endfor %}
     {% if circular or not columns %}
         {{ exceptions.raise_compiler_error(
             "persona_outside_columns names " ~ (circular | join(', ') ~ ', of which the personas are made'

@@ -12,9 +12,9 @@ final as (
         other_feature,
         n::bigint as n,
         {% for figure in ['pearson', 'spearman'] %}
-        {{ known_number(figure) }} as {{ figure }},
-        {{ known_number(figure ~ '_low') }} as {{ figure }}_low,
-        {{ known_number(figure ~ '_high') }} as {{ figure }}_high,
+        {{ unless_few(known_number(figure), 'n') }} as {{ figure }},
+        {{ unless_few(known_number(figure ~ '_low'), 'n') }} as {{ figure }}_low,
+        {{ unless_few(known_number(figure ~ '_high'), 'n') }} as {{ figure }}_high,
         {% endfor %}
     from pairs
 )

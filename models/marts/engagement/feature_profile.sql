@@ -1,4 +1,5 @@
--- Each feature over the people as they are now, before anything is filled or drawn in.
+-- Each feature over the people as they are now, before anything is filled or drawn in. Of few people there
+-- are no figures.
 {{ config(meta={'publish': 'internal'}) }}
 
 with rules as (
@@ -29,19 +30,14 @@ final as (
         rules.n_people,
         rules.n_known,
         rules.n_people - rules.n_known as n_missing,
-        rules.mean_value,
-        rules.deviation,
-        rules.lowest,
-        rules.first_quartile,
-        rules.median_value,
-        rules.third_quartile,
-        rules.highest,
-        shapes.skew,
-        rules.lower_fence,
-        rules.upper_fence,
-        shapes.n_outside,
+        {% for figure in [
+            'rules.mean_value', 'rules.deviation', 'rules.lowest', 'rules.first_quartile', 'rules.median_value',
+            'rules.third_quartile', 'rules.highest', 'shapes.skew', 'rules.lower_fence', 'rules.upper_fence',
+            'shapes.n_outside', 'rules.fill_value',
+        ] %}
+        {{ unless_few(figure, 'rules.n_known') }} as {{ figure.split('.')[1] }},
+        {% endfor %}
         rules.missing_strategy,
-        rules.fill_value,
         rules.is_used,
         rules.unused_reason
     from rules

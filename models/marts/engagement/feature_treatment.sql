@@ -1,4 +1,5 @@
--- Each feature before and after filling and outlier treatment, over the people as they are now.
+-- Each feature before and after filling and outlier treatment, over the people as they are now. Of few
+-- people there are no figures.
 {{ config(meta={'publish': 'internal'}) }}
 
 with delivered as (
@@ -33,13 +34,13 @@ final as (
         feature,
         stage,
         count(*) as n_values,
-        avg(value) as mean_value,
-        stddev_pop(value) as deviation,
-        min(value) as lowest,
-        quantile_cont(value, 0.25) as first_quartile,
-        quantile_cont(value, 0.5) as median_value,
-        quantile_cont(value, 0.75) as third_quartile,
-        max(value) as highest
+        {% for name, figure in {
+            'mean_value': 'avg(value)', 'deviation': 'stddev_pop(value)', 'lowest': 'min(value)',
+            'first_quartile': 'quantile_cont(value, 0.25)', 'median_value': 'quantile_cont(value, 0.5)',
+            'third_quartile': 'quantile_cont(value, 0.75)', 'highest': 'max(value)',
+        }.items() %}
+        {{ unless_few(figure, 'count(*)') }} as {{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
     from stages
     group by person_type, feature, stage
 )

@@ -21,7 +21,7 @@ final as (
         personas.segment,
         {{ unless_few('lifetimes.n_people', 'lifetimes.n_people') }} as n_people,
         {{ unless_few('lifetimes.n_value_known', 'lifetimes.n_value_known') }} as n_value_known,
-        {{ unless_few('lifetimes.n_departures', 'lifetimes.n_people') }} as n_departures,
+        {{ unless_few('lifetimes.n_departures', 'lifetimes.n_departures') }} as n_departures,
         {{ known_number('lifetimes.observed_years') }} as observed_years,
         {% for amount in [
             'mean_annual_value', 'lifetime_value', 'lifetime_value_low', 'lifetime_value_high'

@@ -48,7 +48,7 @@ final as (
         {{ unless_few('rates.' ~ figure, 'rates.n_people') }} as {{ figure }},
         {% endfor %}
         rates.noise_share,
-        rates.noise_high,
+        {{ unless_few('rates.noise_high', 'rates.n_from') }} as noise_high,
         case
             when rates.from_persona_number = rates.to_persona_number then 'stayed'
             when rates.share_low > rates.noise_high then 'more than noise'

@@ -48,7 +48,7 @@ final as (
             'sizes.n_people::double / sum(sizes.n_people) over (partition by names.person_type)',
             'sizes.n_people'
         ) }} as share,
-        {{ unless_few('sizes.n_assigned', 'sizes.n_people') }} as n_assigned,
+        {{ unless_few('sizes.n_assigned', 'sizes.n_assigned') }} as n_assigned,
         names.distinguishing_features,
         stability.silhouette,
         stability.jaccard,

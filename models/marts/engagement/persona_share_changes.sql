@@ -1,5 +1,6 @@
 -- How the share of each persona changed from one day to the next, by the fit of the first day, and
--- what of it is beyond chance and relabelling.
+-- what of it is beyond chance and relabelling. What few people are is not to be reckoned back: they
+-- count as as many as may just not be shown, and days of so few tell nothing.
 {{ config(meta={'publish': 'internal'}) }}
 
 with shares as (
@@ -9,7 +10,8 @@ with shares as (
         as_of_date,
         count(*) as n_people,
         sum(count(*)) over (partition by person_type, as_of_date)::bigint as n_all,
-        n_people / n_all as share
+        n_people / n_all as share,
+        greatest(n_people, {{ var('minimum_cell_size') }} - 1) / n_all as least_share
     from {{ ref('persona_positions') }}
     group by person_type, persona_number, as_of_date
 ),
@@ -24,14 +26,12 @@ noise as (
     group by person_type, level
 ),
 
-names as (
-    select * from {{ ref('persona_names') }}
-),
-
 changes as (
     select
         *,
+        lag(n_people) over persona as last_n_people,
         lag(share) over persona as last_share,
+        lag(least_share) over persona as last_least_share,
         lag(n_all) over persona as last_n,
         as_of_date = max(as_of_date) over (partition by person_type) as is_newest
     from shares
@@ -47,16 +47,19 @@ final as (
         changes.is_newest,
         {{ unless_few('changes.n_people', 'changes.n_people') }} as n_people,
         {{ unless_few('changes.share', 'changes.n_people') }} as share,
-        {{ unless_few('changes.share - changes.last_share', 'changes.n_people') }} as change,
-        abs(changes.share - changes.last_share)
-        - 1.96 * sqrt(
-            changes.share * (1 - changes.share) / changes.n_all
-            + changes.last_share * (1 - changes.last_share) / changes.last_n
-        )
-        - coalesce(noise.share_relabelled, 0) * changes.last_share as change_beyond_noise
+        {{ unless_few('changes.share - changes.last_share', 'least(changes.n_people, changes.last_n_people)') }}
+            as change,
+        {{ unless_few('''
+            abs(changes.least_share - changes.last_least_share)
+            - 1.96 * sqrt(
+                changes.least_share * (1 - changes.least_share) / changes.n_all
+                + changes.last_least_share * (1 - changes.last_least_share) / changes.last_n
+            )
+            - coalesce(noise.share_relabelled, 0) * changes.last_least_share
+        ''', 'least(changes.n_all, changes.last_n)') }} as change_beyond_noise
     from changes
     -- A persona is in each once.
-    left join names
+    left join {{ ref('persona_names') }} as names
         on changes.person_type = names.person_type and changes.persona_number = names.persona_number
     left join noise
         on changes.person_type = noise.person_type and changes.persona_number = noise.persona_number

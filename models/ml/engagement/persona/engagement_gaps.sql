@@ -58,6 +58,7 @@ final as (
         gaps.person_key,
         gaps.as_of_date,
         gaps.is_current,
+        gaps.left_date,
         {% for measure in measures %}
         gaps.gap_{{ measure }},
         {% endfor %}

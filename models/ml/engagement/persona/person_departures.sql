@@ -1,8 +1,8 @@
 -- Who left, and for how long each was seen. Somebody leaves on the day that the newest profile
--- tells, or on the first day of the feed without the person. A feed that names people who had left
--- before their first profile is complete, and time begins with each one's first day. Any other is
--- of those who were still there at its first day; time begins with that, or whoever stayed would
--- make it look safe.
+-- tells, or on the first day of the feed without the person that names most others again. A feed
+-- that names people who had left before their first profile is complete, and time begins with each
+-- one's first day. Any other is of those still there at its first day, when time begins, or whoever
+-- stayed would make it look safe.
 {% do lifetime_horizon() %} -- refused before anything is computed
 
 with profiles as (
@@ -31,6 +31,7 @@ departed as (
         people.*,
         coalesce(people.told_date, days.next_date) as departed_on,
         coalesce(
+            max(days.last_date) over (partition by people.person_type),
             max(people.last_date) over (partition by people.person_type),
             max(people.told_date) over (partition by people.person_type)
         ) as end_date,

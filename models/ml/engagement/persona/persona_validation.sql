@@ -30,7 +30,7 @@ final as (
         silhouette >= {{ var('persona_silhouette_target') }} as passes_target,
         case
             when is_reliable then 'groups'
-            when k is null then 'too few people to tell'
+            when coalesce(k, 1) = 1 then 'too few people, or too little known of them, to tell'
             when copula_p > 0.05
                 then 'no groups to speak of: correlated values without any give as much'
             when n_fitted < 20 * k then 'too few people for so many groups'

@@ -46,17 +46,21 @@ def feature_pairs(values: pd.DataFrame) -> pd.DataFrame:
                     | _correlations(wide[feature].to_numpy(), wide[other].to_numpy())
                     | _missingness(wide[feature].to_numpy(), wide[other].to_numpy())
                 )
-    pairs = pd.DataFrame(rows, columns=PAIR_COLUMNS)
+    pairs = pd.DataFrame(rows, columns=list(PAIR_COLUMNS)).astype(PAIR_COLUMNS)
     return pairs.assign(
         missing_p_adjusted=pairs.groupby("person_type")["missing_p"].transform(_adjusted)
     )
 
 
-PAIR_COLUMNS = [
-    "person_type", "feature", "other_feature", "n",
-    "pearson", "pearson_low", "pearson_high", "spearman", "spearman_low", "spearman_high",
-    "n_missing", "missing_difference", "missing_p", "missing_p_adjusted",
-]  # fmt: skip
+# Types are stated, so that a table without rows, or of nothing but unknowns, has them too.
+_TEXT, _COUNT, _NUMBER = "string", "int64", "float64"
+PAIR_COLUMNS = dict.fromkeys(("person_type", "feature", "other_feature"), _TEXT)
+PAIR_COLUMNS |= {"n": _COUNT}
+PAIR_COLUMNS |= {
+    f"{name}{end}": _NUMBER for name in ("pearson", "spearman") for end in ("", "_low", "_high")
+}
+PAIR_COLUMNS |= {"n_missing": _COUNT}
+PAIR_COLUMNS |= {f"missing_{name}": _NUMBER for name in ("difference", "p", "p_adjusted")}
 
 
 def _correlations(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
@@ -135,16 +139,15 @@ def persona_differences(people: pd.DataFrame) -> pd.DataFrame:
         if row["n_personas"] > 1 and varies > 1:
             row |= _ranks_differ(known) if is_number else _words_differ(known)
         rows.append(row)
-    tests = pd.DataFrame(rows, columns=TEST_COLUMNS)
+    tests = pd.DataFrame(rows, columns=list(TEST_COLUMNS)).astype(TEST_COLUMNS)
     return tests.assign(
         p_value_adjusted=tests.groupby("person_type")["p_value"].transform(_adjusted)
     )
 
 
-TEST_COLUMNS = [
-    "person_type", "column_name", "test", "n", "n_personas", "statistic", "p_value",
-    "p_value_adjusted", "effect",
-]  # fmt: skip
+TEST_COLUMNS = dict.fromkeys(("person_type", "column_name", "test"), _TEXT)
+TEST_COLUMNS |= dict.fromkeys(("n", "n_personas"), _COUNT)
+TEST_COLUMNS |= dict.fromkeys(("statistic", "p_value", "p_value_adjusted", "effect"), _NUMBER)
 
 
 def _ranks_differ(known: pd.DataFrame) -> dict[str, float]:

@@ -93,6 +93,17 @@ class Last:
     keys: np.ndarray = field(default_factory=lambda: np.empty(0, dtype="int64"))
     numbers: np.ndarray = field(default_factory=lambda: np.empty(0, dtype="int64"))
 
+    def members(self, features: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Give keys and numbers where the personas were made of these features, else nobody.
+
+        Personas of other features are others: a name of the last ones would tell what made those.
+        """
+        if self.fit is not None:
+            made_of = self.fit.loc[self.fit["component"] == "scaler_mean", "feature"]
+            if set(made_of) != set(features):
+                return self.keys[:0], self.numbers[:0]
+        return self.keys, self.numbers
+
 
 def fit_personas(
     person_type: str, vectors: Vectors, selection: pd.DataFrame, settings: Settings, last: Last
@@ -108,8 +119,8 @@ def fit_personas(
         As `select_k` makes it: its chosen k is fitted, one persona where it has no row.
     settings : Settings
     last : Last
-        Its numbers of personas go on where most members stayed, and its test against data without
-        groups where data and settings are the same.
+        Its numbers of personas go on where most members stayed and the features are the same, and
+        its test against data without groups where data and settings are the same.
 
     Returns
     -------
@@ -185,7 +196,7 @@ def _fit(
         fit[-1].cluster_centers_,
         labels,
         (vectors.current.keys, everybody),
-        (last.keys, last.numbers),
+        last.members(features),
     )
     levels = [str(number) for number in numbers]
     rows = k_means_rows(fit, features, levels)

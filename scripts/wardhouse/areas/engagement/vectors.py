@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from wardhouse.areas.engagement.k_selection import Settings, select_k
 from wardhouse.areas.engagement.personas import Last, People, Vectors, fit_personas
+from wardhouse.ml.tidy import MINIMUM_ROWS
 
 PERSON_TYPES = ("patient", "physician")
+SMALLEST_DAY = 0.1  # of the people of the fullest date: fewer are no first date
 
 
 def select_all(vectors: Any, settings: Settings) -> pd.DataFrame:
@@ -75,19 +77,24 @@ def read_vectors(vectors: Any, person_type: str) -> Vectors:
     Returns
     -------
     Vectors
-        People in the order of their keys. Without features where the type has nobody.
+        People in the order of their keys. Without features where the type has nobody. The first
+        date is the earliest of at least `MINIMUM_ROWS` people and a tenth of the fullest date, so
+        that one record with a wrong date does not stand for everybody.
     """
     own = vectors.filter(f"person_type = '{person_type}'")
     known = own.limit(1).project("features").fetchall()
     features = tuple(known[0][0]) if known else ()
-    [(earliest, newest)] = own.aggregate("min(as_of_date), max(as_of_date)").fetchall()
-    has_history = earliest is not None and earliest < newest
+    days = own.filter("as_of_date is not null").aggregate(
+        "as_of_date, count(*) as n_people", "as_of_date"
+    )
+    [(most, newest)] = days.aggregate("max(n_people), max(as_of_date)").fetchall()
+    least = max(MINIMUM_ROWS, SMALLEST_DAY * (most or 0))
+    [(first,)] = days.filter(f"n_people >= {least}").aggregate("min(as_of_date)").fetchall()
+    has_history = first is not None and first < newest
     return Vectors(
         features,
         _people(own.filter("is_current"), len(features)),
-        _people(own.filter(f"as_of_date = date '{earliest}'"), len(features))
-        if has_history
-        else None,
+        _people(own.filter(f"as_of_date = date '{first}'"), len(features)) if has_history else None,
     )
 
 

@@ -377,6 +377,18 @@ def test_vectors_are_read_by_key_of_today_and_of_the_first_date():
     assert (len(nobody.current.keys), nobody.features, nobody.first) == (0, (), None)
 
 
+def test_a_date_of_a_few_records_is_no_first_date():
+    """A record with a wrong year would stand for everybody, and nothing be held against it."""
+    values, _ = planted(30)
+    with warehouse(values, np.arange(60), 1) as connection:
+        connection.execute(
+            "insert into persona_vectors select * replace (date '1925-06-30' as as_of_date, false "
+            "as is_current) from persona_vectors where is_current limit 5"
+        )
+        found = read_vectors(connection.table("persona_vectors"), "patient")
+    assert len(found.first.keys) == 30
+
+
 def test_the_test_against_data_without_groups_is_kept_while_data_and_settings_stay(five):
     values, _, first, table = five
     marked = table.assign(value=table["value"].mask(table["feature"] == "copula_p", 0.03125))
@@ -420,6 +432,13 @@ def test_personas_keep_their_numbers_when_their_sizes_change(five):
     again = fitted(more, last=Last(table, np.arange(300), numbers), k=5, null_draws=1)
     assert set(figures(again, "kept").values()) == {1}
     assert (numbers_of(again, values) == numbers).mean() > 0.99
+
+
+def test_personas_of_other_features_are_others(five):
+    values, _, _, table = five
+    last = Last(table, np.arange(300), numbers_of(table, values))
+    again = fitted(values[:, :2], last=last, k=5, null_draws=1)
+    assert set(figures(again, "kept").values()) == {0}
 
 
 # The first date
