@@ -1,5 +1,5 @@
--- Each feature over the people as they are now, before anything is filled or drawn in. Of few people there
--- are no figures.
+-- Each feature over the people as they are now, before anything is filled or drawn in. Of few
+-- people there are no figures.
 {{ config(meta={'publish': 'internal'}) }}
 
 with rules as (

@@ -1,5 +1,5 @@
--- Each feature before and after filling and outlier treatment, over the people as they are now. Of few
--- people there are no figures.
+-- Each feature before and after filling and outlier treatment, over the people as they are now. Of
+-- few people there are no figures.
 {{ config(meta={'publish': 'internal'}) }}
 
 with delivered as (
@@ -34,13 +34,13 @@ final as (
         feature,
         stage,
         count(*) as n_values,
-        {% for name, figure in {
-            'mean_value': 'avg(value)', 'deviation': 'stddev_pop(value)', 'lowest': 'min(value)',
-            'first_quartile': 'quantile_cont(value, 0.25)', 'median_value': 'quantile_cont(value, 0.5)',
-            'third_quartile': 'quantile_cont(value, 0.75)', 'highest': 'max(value)',
-        }.items() %}
-        {{ unless_few(figure, 'count(*)') }} as {{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ unless_few('avg(value)', 'count(*)') }} as mean_value,
+        {{ unless_few('stddev_pop(value)', 'count(*)') }} as deviation,
+        {{ unless_few('min(value)', 'count(*)') }} as lowest,
+        {{ unless_few('quantile_cont(value, 0.25)', 'count(*)') }} as first_quartile,
+        {{ unless_few('quantile_cont(value, 0.5)', 'count(*)') }} as median_value,
+        {{ unless_few('quantile_cont(value, 0.75)', 'count(*)') }} as third_quartile,
+        {{ unless_few('max(value)', 'count(*)') }} as highest
     from stages
     group by person_type, feature, stage
 )

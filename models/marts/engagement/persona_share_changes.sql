@@ -47,22 +47,23 @@ final as (
         changes.is_newest,
         {{ unless_few('changes.n_people', 'changes.n_people') }} as n_people,
         {{ unless_few('changes.share', 'changes.n_people') }} as share,
-        {{ unless_few('changes.share - changes.last_share', 'least(changes.n_people, changes.last_n_people)') }}
-            as change,
-        {{ unless_few('''
-            abs(changes.least_share - changes.last_least_share)
-            - 1.96 * sqrt(
-                changes.least_share * (1 - changes.least_share) / changes.n_all
-                + changes.last_least_share * (1 - changes.last_least_share) / changes.last_n
-            )
-            - coalesce(noise.share_relabelled, 0) * changes.last_least_share
-        ''', 'least(changes.n_all, changes.last_n)') }} as change_beyond_noise
+        {{ unless_few(
+            'changes.share - changes.last_share', 'least(changes.n_people, changes.last_n_people)'
+        ) }} as change,
+        case
+            when least(changes.n_all, changes.last_n) >= {{ var('minimum_cell_size') }} then
+                abs(changes.least_share - changes.last_least_share)
+                - 1.96 * sqrt(
+                    changes.least_share * (1 - changes.least_share) / changes.n_all
+                    + changes.last_least_share * (1 - changes.last_least_share) / changes.last_n
+                )
+                - coalesce(noise.share_relabelled, 0) * changes.last_least_share
+        end as change_beyond_noise
     from changes
     -- A persona is in each once.
     left join {{ ref('persona_names') }} as names
         on changes.person_type = names.person_type and changes.persona_number = names.persona_number
-    left join noise
-        on changes.person_type = noise.person_type and changes.persona_number = noise.persona_number
+    left join noise using (person_type, persona_number)
 )
 
 select * from final

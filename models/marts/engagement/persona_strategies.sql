@@ -14,8 +14,9 @@ amounts as (
     select
         members.person_type,
         members.persona_number,
-        {{ unless_few('avg(people.annual_value_amount)::double', 'count(people.annual_value_amount)') }}
-            as mean_annual_value
+        {{ unless_few(
+            'avg(people.annual_value_amount)::double', 'count(people.annual_value_amount)'
+        ) }} as mean_annual_value
     from {{ ref('persona_members') }} as members
     -- A person is in people once.
     inner join {{ ref('fct_engagement') }} as people
