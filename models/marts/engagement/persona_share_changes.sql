@@ -1,6 +1,5 @@
--- How the share of each persona changed from one day to the next, by the fit of the first day, and
--- what of it is beyond chance and relabelling. What few people are is not to be reckoned back: they
--- count as as many as may just not be shown, and days of so few tell nothing.
+-- How the share of each persona changed from day to day, by the fit of the first day, and what of it
+-- is beyond chance and relabelling. Few people count as as many as may just not be shown.
 {{ config(meta={'publish': 'internal'}) }}
 
 with shares as (
@@ -63,7 +62,8 @@ final as (
     -- A persona is in each once.
     left join {{ ref('persona_names') }} as names
         on changes.person_type = names.person_type and changes.persona_number = names.persona_number
-    left join noise using (person_type, persona_number)
+    left join noise
+        on changes.person_type = noise.person_type and changes.persona_number = noise.persona_number
 )
 
 select * from final
