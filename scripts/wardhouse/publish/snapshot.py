@@ -129,15 +129,17 @@ def publish(
 
 
 def _check(tables: list[dict[str, Any]], left: dict[str, int], database: Path) -> None:
-    """Refuse what holds no table, or none of the rows that builds left: `dbt build --empty` ran."""
+    """Refuse what holds no table, or of which half lost its rows: `dbt build --empty` ran."""
     if not tables:
         raise PublishError(
             f"{database} has no table that declares publish: build the areas of your files"
         )
     filled = [table for table in tables if left.get(table["name"])]
-    if filled and not any(table["n_rows"] for table in filled):
+    empty = [table for table in filled if not table["n_rows"]]
+    if empty and 2 * len(empty) >= len(filled):
         raise PublishError(
-            f"{database} is empty, and its last build left rows: build again without --empty"
+            f"{database}: {len(empty)} of {len(filled)} tables are empty, and their last build "
+            "left rows: build again without --empty"
         )
 
 
