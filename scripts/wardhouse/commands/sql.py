@@ -37,7 +37,7 @@ def sql_command(
         memory = settings.memory()
         snapshot = newest(settings.publish_directory())
         connection = open_views(snapshot, memory)
-    except (PublishError, OSError, settings.SettingError) as error:
+    except (PublishError, settings.SettingError) as error:
         print_line(Console(stderr=True), str(error), "red")
         raise typer.Exit(1) from error
     with snapshot, connection:

@@ -67,6 +67,16 @@ def newest(folder: Path) -> Snapshot:
     PublishError
         When nothing was published there, or what was is damaged.
     """
+    try:
+        return _newest(folder)
+    except OSError as error:
+        raise PublishError(
+            f"{folder} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_PUBLISH_DIR "
+            "to another"
+        ) from error
+
+
+def _newest(folder: Path) -> Snapshot:
     while True:
         version = current(folder)
         if version is None:

@@ -44,7 +44,7 @@ def current(folder: Path) -> str | None:
         named = json.loads(pointer.read_text(encoding="utf-8"))["version"]
         if VERSION.fullmatch(named):
             return named
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(pointer) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import threading
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from wardhouse.publish.read import newest, open_views
 from wardhouse.publish.snapshot import publish
 from wardhouse.publish.versions import PublishError, publishing, remove_old, versions
 from wardhouse.warehouse import HeldError
+
+pytestmark = pytest.mark.long
 
 VISITS = ("V1,P1,Ward 1,12.5,", "V2,P2,Ward 2,7,", "V3,P3,Ward 2,7,")
 ODD = 'it\'s "mine", [a]*?'
@@ -143,7 +146,11 @@ def test_names_and_places_may_hold_anything(clinic, tmp_path):
 
 
 def test_files_are_for_their_owner_alone(clinic):
-    clinic.publish()
+    before = os.umask(0o022)
+    try:
+        clinic.publish()
+    finally:
+        os.umask(before)
     open_to_others = [each for each in clinic.folder.rglob("*") if each.stat().st_mode & 0o077]
     assert open_to_others == []
 
@@ -310,6 +317,16 @@ def test_damaged_version_says_so(clinic, name, text, message):
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(PublishError, match=message):
         ask(clinic, "from clinic.size_costs")
+
+
+def test_place_that_is_no_folder_or_not_readable_says_so(clinic):
+    clinic.folder.write_text("a file")
+    with pytest.raises(PublishError, match="nothing is published in"):
+        newest(clinic.folder)
+    clinic.folder.unlink()
+    (clinic.folder / "current.json").mkdir(parents=True)
+    with pytest.raises(PublishError, match="cannot be read: "):
+        newest(clinic.folder)
 
 
 def test_readers_in_a_loop_see_one_version_each_while_publishing_in_a_loop(clinic):
