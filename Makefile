@@ -48,4 +48,4 @@ bench: $(READY) ## measure the hospital build against hand-written scripts (ROWS
 	@$(BIN)/wardhouse bench hospital --treatments $(ROWS)
 
 clean: ## remove what builds made; the environment stays
-	@rm -rf target logs exports wardhouse.duckdb wardhouse.duckdb.wal wardhouse.duckdb.tmp .pytest_cache .ruff_cache .hypothesis
+	@rm -rf target logs exports published wardhouse.duckdb wardhouse.duckdb.wal wardhouse.duckdb.tmp .pytest_cache .ruff_cache .hypothesis

@@ -14,6 +14,8 @@ COMMANDS = {
     "quarantine": "quality:quarantine_command",
     "alerts": "quality:alerts_command",
     "report": "report:report_command",
+    "publish": "publish:publish_command",
+    "sql": "sql:sql_command",
     "ingest": "streaming:ingest_command",
     "stream": "streaming:stream_command",
     "compact": "streaming:compact_command",

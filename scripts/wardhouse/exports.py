@@ -6,8 +6,9 @@ the Parquet first. A temporary CSV without its Parquet was thus caught between t
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from wardhouse.private_files import sync
 
 PARTIAL = "partial"
 SUFFIXES = ("parquet", "csv")
@@ -62,10 +63,10 @@ def finish_export(target: Path) -> None:
     """
     try:
         for suffix in SUFFIXES:
-            _sync(partial(target, suffix))
+            sync(partial(target, suffix))
         for suffix in SUFFIXES:
             partial(target, suffix).replace(final(target, suffix))
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise _refusal(target, error) from error
 
@@ -92,11 +93,3 @@ def _refusal(target: Path, error: OSError) -> ExportError:
         f"export {target} cannot be written: {error.strerror or error}; free its disk or permit "
         "its folder, or set WARDHOUSE_EXPORT_DIR to another"
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -81,13 +81,36 @@ def create_private_directory(path: Path) -> None:
         place.chmod(directory_mode(mode))
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step: readers see the old text or the new one, whole."""
+def sync(path: Path) -> None:
+    """Return when a file, or what a folder lists, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, text: str, is_synced: bool = False) -> None:
+    """Replace a file in one step: readers see the old text or the new one, whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        What it shall hold.
+    is_synced
+        Whether that outlasts a power cut: the text is on the disk before it takes the name.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
         create_private(temporary)
         temporary.write_text(text, encoding="utf-8")
+        if is_synced:
+            sync(temporary)
         temporary.replace(path)
+        if is_synced:
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

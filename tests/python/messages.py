@@ -18,6 +18,7 @@ ERRORS = {
     "FileNotFoundError",
     "OSError",
     "Problem",
+    "PublishError",
     "RefusedError",
     "ReportError",
     "SettingError",

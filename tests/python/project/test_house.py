@@ -90,6 +90,19 @@ def test_areas_know_only_themselves(imports):
     assert wrong == []
 
 
+def test_publishing_reads_what_builds_left_and_knows_no_dbt():
+    """It runs where no dbt is installed."""
+    named = {
+        name
+        for path in (PACKAGE / "publish").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
+    }
+    assert "duckdb" in named
+    assert {name for name in named if name and name.partition(".")[0] == "dbt"} == set()
+
+
 def test_only_settings_reads_the_environment():
     """One reader, so that every variable has one default and one word."""
     readers = {"environ", "getenv", "putenv"}

@@ -1,0 +1,52 @@
+"""`wardhouse publish`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from wardhouse import settings
+from wardhouse.commands.printing import print_line
+from wardhouse.project import project_directory
+
+
+def publish_command(
+    keep: Annotated[
+        int, typer.Option(min=1, help="Versions that stay; the one in use always does.")
+    ] = 5,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish though tests failed; the manifest says so.")
+    ] = False,
+    target_path: Annotated[
+        Path | None, typer.Option(help="Folder of dbt's artifacts, where the build named another.")
+    ] = None,
+) -> None:
+    """Write the answers that declare an audience as Parquet, for readers who must not lock a build.
+
+    A version is a folder of WARDHOUSE_PUBLISH_DIR with its manifest and views for DuckDB. Readers
+    see the one before until it is whole. Exits with 1 when nothing was published.
+    """
+    from wardhouse.publish.snapshot import publish
+    from wardhouse.publish.versions import PublishError
+
+    artifacts = target_path or settings.artifact_directory()
+    try:
+        done = publish(
+            settings.database(),
+            artifacts / "manifest.json",
+            settings.publish_directory(),
+            keep=keep,
+            is_forced=force,
+            project_dir=project_directory(),
+        )
+    except (PublishError, OSError, settings.SettingError) as error:
+        print_line(Console(stderr=True), str(error), "red")
+        raise typer.Exit(1) from error
+    tables, not_built = done.manifest["tables"], done.manifest["tables_not_built"]
+    console = Console()
+    if not_built:
+        print_line(console, f"not built, so not published: {', '.join(not_built)}", "yellow")
+    if done.manifest["health"]["is_forced"]:
+        print_line(console, "published though tests failed: the manifest says so", "yellow")
+    print_line(console, f"{len(tables)} tables published, for internal readers, in {done.folder}")
