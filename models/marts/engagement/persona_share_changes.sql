@@ -1,5 +1,5 @@
--- How the share of each persona changed from day to day, by the fit of the first day, and what of it
--- is beyond chance and relabelling. Few people count as as many as may just not be shown.
+-- How the share of each persona changed from day to day, by the fit of the first day, and what of
+-- it is beyond chance and relabelling. Few people count as as many as may just not be shown.
 {{ config(meta={'publish': 'internal'}) }}
 
 with shares as (
