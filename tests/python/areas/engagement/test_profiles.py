@@ -238,6 +238,37 @@ def test_a_usual_type_that_is_none_stops_the_build(dbt, tmp_path):
 
 
 @pytest.mark.system
+def test_a_feature_is_known_by_every_name_that_the_feed_is_read_by(dbt, tmp_path):
+    """By an alias, a name of feeds.csv, another spelling; and is not tested against itself."""
+    folder = tmp_path / "raw" / "engagement"
+    folder.mkdir(parents=True)
+    (folder / "healthcare_data.csv").write_text(
+        'Customer_id,Satisfaction,Zuweisungen,Yearly Value,Kosten\nA,"8,5",3,"90,5","1,25"\n'
+    )
+    (tmp_path / "raw" / "feeds.csv").write_text(
+        'area,feed,option,value\nengagement,healthcare_data,decimal_mark,","\n'
+        "engagement,healthcare_data,column:referral_rate,Zuweisungen\n"
+    )
+    features = ["Satisfaction", "Zuweisungen", "yearly value", "Kosten", "Satisfaction-Score"]
+    select = ("build", "--resource-type", "model", "--select", "+persona_values")
+    settings = json.dumps({"persona_features": features})
+    built = dbt(tmp_path / "raw", tmp_path, *select, "--vars", settings, areas="engagement")
+    assert built.success, built.message
+    assert built.query("select feature, value from ml.persona_values order by feature") == [
+        ("Kosten", 1.25),
+        ("annual_value_amount", 90.5),
+        ("referral_rate", 3.0),
+        ("satisfaction_score", 8.5),
+    ]
+    circular = {"persona_features": features, "persona_outside_columns": ["Satisfaction", "kosten"]}
+    select = ("build", "--resource-type", "model", "--select", "persona_outside_values")
+    stopped = dbt(
+        tmp_path / "raw", tmp_path, *select, "--vars", json.dumps(circular), areas="engagement"
+    )
+    assert "names satisfaction_score, kosten, of which the personas are made" in stopped.message
+
+
+@pytest.mark.system
 def test_a_chain_of_changes_gives_what_a_clean_build_gives(dbt, tmp_path):
     folder = tmp_path / "raw" / "engagement" / "healthcare_data"
     folder.mkdir(parents=True)
