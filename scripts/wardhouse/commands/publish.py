@@ -30,7 +30,8 @@ def publish_command(
     from wardhouse.publish.snapshot import publish
     from wardhouse.publish.versions import PublishError
 
-    artifacts = target_path or settings.artifact_directory()
+    named = target_path and settings.in_project(target_path)
+    artifacts = named or settings.artifact_directory()
     try:
         done = publish(
             settings.database(),

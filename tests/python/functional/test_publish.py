@@ -392,6 +392,13 @@ def test_commands_publish_and_answer(run, clinic):
     ]
 
 
+def test_artifacts_of_a_build_are_found_where_they_are_said_to_be(run, clinic, monkeypatch):
+    monkeypatch.setenv("DBT_TARGET_PATH", str(clinic.folder))
+    done = run("publish")
+    assert (done.exit_code, "name the folder of its artifacts" in done.output) == (1, True)
+    assert run("publish", "--target-path", str(clinic.dbt_manifest.parent)).exit_code == 0
+
+
 def test_questions_are_read_from_the_input_until_one_fails(run):
     run("publish")
     asked = run("sql", told="select 41 + 1 as a; show all tables;\nselect ';' as b")
