@@ -1,5 +1,5 @@
 -- Each feature over the people as they are now, before anything is filled or drawn in. Of few
--- people there are no figures.
+-- people there are counts alone.
 {{ config(meta={'publish': 'internal'}) }}
 
 with rules as (
@@ -33,10 +33,11 @@ final as (
         {% for figure in [
             'rules.mean_value', 'rules.deviation', 'rules.lowest', 'rules.first_quartile', 'rules.median_value',
             'rules.third_quartile', 'rules.highest', 'shapes.skew', 'rules.lower_fence', 'rules.upper_fence',
-            'shapes.n_outside', 'rules.fill_value',
+            'rules.fill_value',
         ] %}
         {{ unless_few(figure, 'rules.n_known') }} as {{ figure.split('.')[1] }},
         {% endfor %}
+        shapes.n_outside,
         rules.missing_strategy,
         rules.is_used,
         rules.unused_reason
