@@ -129,6 +129,7 @@ def test_hospital_alone_gives_no_alert_of_telehealth(hospital):
     assert hospital.query("select distinct area from quality.alert_metrics") == [("warehouse",)]
 
 
+@pytest.mark.system
 def test_data_grow_old_without_a_build(dbt, real, telemedicine_raw):
     """Two days on, nothing is built but the clock is another: stale, and days without any."""
     place = real.database.parent

@@ -61,6 +61,7 @@ def test_areas_are_those_of_scikit_learn():
     assert compared.difference == pytest.approx(exact[0] - exact[1])
 
 
+@pytest.mark.system
 def test_draws_are_of_people_with_replacement():
     generator = np.random.default_rng(6)
     is_case = generator.random(200) < 0.3

@@ -343,6 +343,7 @@ def warehouse(values: np.ndarray, order: np.ndarray, threads: int) -> duckdb.Duc
     return connection
 
 
+@pytest.mark.system
 def test_any_order_of_rows_and_one_thread_or_two_give_the_same_to_the_last_bit():
     values, _ = planted(100)
     order = np.random.default_rng(3).permutation(200)

@@ -99,6 +99,7 @@ def test_with_nine_features_the_real_providers_are_foretold_worse_than_by_their_
 # Judgement
 
 
+@pytest.mark.system
 @pytest.mark.usefixtures("one_thread")
 def test_noise_is_seldom_called_reliable(real):
     """The real features, the real values dealt out at random, 200 times."""
@@ -210,6 +211,7 @@ def test_an_interval_needs_enough_providers_for_its_level(n, level):
         assert low == n + 1 - high  # as far from below as the other from above
 
 
+@pytest.mark.system
 @pytest.mark.usefixtures("one_thread")
 def test_intervals_hold_the_share_that_they_promise():
     """Of one provider more than was learned from; jackknife+ itself promises 0.6 for 0.8."""

@@ -184,6 +184,7 @@ def test_blocks_do_not_change_a_byte(default, tmp_path, monkeypatch):
     assert files(again.truth_dir) == files(default.truth_dir)
 
 
+@pytest.mark.system
 def test_threads_do_not_change_a_byte(tmp_path, monkeypatch):
     connect = duckdb.connect
     written = []

@@ -436,6 +436,7 @@ def metric(fit, name):
     return fit.loc[fit["feature"] == name, "value"].item()
 
 
+@pytest.mark.system
 def test_noise_is_seldom_called_reliable():
     fits = [fit_no_show(noise(600, seed), 1, 0.7, 10_000) for seed in range(20)]
     assert sum(metric(fit, "is_reliable") for fit in fits) <= 2
