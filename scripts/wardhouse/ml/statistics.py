@@ -1,8 +1,15 @@
 """Statistics that several areas use."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pandas.api.typing import SeriesGroupBy
 
 MOST_FLIPPED = 20  # two to this power sign patterns are gone through
 N_DRAWN = 9999
@@ -14,19 +21,26 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     p_values
-        Shape (n,), each in 0..1.
+        Shape (n,), each in 0..1, or not-a-number where nothing was tested.
 
     Returns
     -------
     ndarray
-        Shape (n,), in the order of the input, each in 0..1.
+        Shape (n,), in the order of the input, each in 0..1; not-a-number stays, and counts as no
+        test.
     """
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
     stepped = np.maximum.accumulate(p_values[order] * factors)
-    adjusted = np.empty(len(p_values))
+    adjusted = np.full(len(p_values), np.nan)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
+
+
+def holm_of_groups(groups: SeriesGroupBy) -> pd.Series:
+    """Adjust the p-values of each group of a column by `holm`, in the order of the rows."""
+    return groups.transform(lambda p_values: holm(p_values.to_numpy(float)))
 
 
 def sign_flip_p(differences: np.ndarray, seed: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wardhouse.ml.statistics import holm
+from wardhouse.ml.statistics import holm_of_groups
 
 FEWEST_EXPECTED = 5  # below it the chi-square distribution is no guide (Cochran 1954)
 N_RANDOM_TABLES = 9999
@@ -393,6 +393,4 @@ def judge_insights(
         "p_value_adjusted": "float64",
     }
     judged = pd.DataFrame(rows, columns=list(types)).astype(types)
-    for _, tested in judged[judged["p_value"].notna()].groupby("area"):
-        judged.loc[tested.index, "p_value_adjusted"] = holm(tested["p_value"].to_numpy(float))
-    return judged
+    return judged.assign(p_value_adjusted=holm_of_groups(judged.groupby("area")["p_value"]))

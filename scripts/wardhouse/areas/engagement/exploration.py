@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy import stats
-from wardhouse.ml.statistics import holm
+from wardhouse.ml.statistics import holm_of_groups
+from wardhouse.ml.tidy import Z_95
 
 FEWEST = 10  # rows, below which nothing is estimated
-Z_95 = 1.959963984540054
 
 
 def feature_pairs(values: pd.DataFrame) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def feature_pairs(values: pd.DataFrame) -> pd.DataFrame:
                 )
     pairs = pd.DataFrame(rows, columns=list(PAIR_COLUMNS)).astype(PAIR_COLUMNS)
     return pairs.assign(
-        missing_p_adjusted=pairs.groupby("person_type")["missing_p"].transform(_adjusted)
+        missing_p_adjusted=holm_of_groups(pairs.groupby("person_type")["missing_p"])
     )
 
 
@@ -95,11 +95,6 @@ def _missingness(feature: np.ndarray, other: np.ndarray) -> dict[str, float]:
     }
 
 
-def _adjusted(p_values: pd.Series) -> pd.Series:
-    known = p_values.notna()
-    return p_values.mask(known, pd.Series(holm(p_values[known].to_numpy()), p_values.index[known]))
-
-
 def persona_differences(people: pd.DataFrame) -> pd.DataFrame:
     """Test personas against columns that did not make them.
 
@@ -140,9 +135,7 @@ def persona_differences(people: pd.DataFrame) -> pd.DataFrame:
             row |= _ranks_differ(known) if is_number else _words_differ(known)
         rows.append(row)
     tests = pd.DataFrame(rows, columns=list(TEST_COLUMNS)).astype(TEST_COLUMNS)
-    return tests.assign(
-        p_value_adjusted=tests.groupby("person_type")["p_value"].transform(_adjusted)
-    )
+    return tests.assign(p_value_adjusted=holm_of_groups(tests.groupby("person_type")["p_value"]))
 
 
 TEST_COLUMNS = dict.fromkeys(("person_type", "column_name", "test"), _TEXT)

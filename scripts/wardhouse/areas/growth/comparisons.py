@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from scipy import stats
-from wardhouse.ml.statistics import holm
+from wardhouse.ml.statistics import holm_of_groups
 
 CONFIDENCE = 0.95
 
@@ -53,7 +53,7 @@ def compare(comparisons: pd.DataFrame) -> pd.DataFrame:
         p_value=np.where(total > 0, np.where(is_share, as_share, as_rate), np.nan),
     )
     side_by_side = tested.groupby(["comparison", "month_start_date"], dropna=False)["p_value"]
-    return tested.assign(p_value_adjusted=side_by_side.transform(_adjusted))
+    return tested.assign(p_value_adjusted=holm_of_groups(side_by_side))
 
 
 def _two_tails(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
@@ -67,8 +67,3 @@ def _rate_ratio_interval(n: np.ndarray, n_other: np.ndarray, odds: np.ndarray) -
     high = np.where(n_other > 0, stats.beta.ppf(1 - tail, n + 1, n_other), 1)
     with np.errstate(divide="ignore"):
         return low / (1 - low) * odds, high / (1 - high) * odds
-
-
-def _adjusted(p_values: pd.Series) -> pd.Series:
-    known = p_values.notna()
-    return p_values.mask(known, pd.Series(holm(p_values[known].to_numpy()), p_values.index[known]))
