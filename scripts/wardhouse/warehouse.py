@@ -21,6 +21,16 @@ NAME = "wardhouse"
 HOLDER = re.compile(r"lock is held in (.*?) \(PID (\d+)\)")
 
 
+def quote(text: str) -> str:
+    """Quote a string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class HeldError(OSError):
     """Another process has the database open; its text is cause and cure in one line."""
 
@@ -75,9 +85,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path, options: str)
     # By its whole path: what is before a colon would be taken for an extension of DuckDB.
     import duckdb
 
-    path = str(database.absolute()).replace("'", "''")
     try:
-        connection.execute(f"attach '{path}' as {NAME}{options}")
+        connection.execute(f"attach {quote(str(database.absolute()))} as {NAME}{options}")
     except duckdb.IOException as error:
         holder = HOLDER.search(str(error))
         if holder is None and "Could not set lock" not in str(error):

@@ -26,11 +26,11 @@ from wardhouse.landing.readers import (
     UNDECLARED,
     Batch,
     LandedFile,
-    identifier,
     json_keys,
     parquet_columns,
     select_records,
 )
+from wardhouse.warehouse import identifier
 
 SURVEY_VERSION = 3  # of what a scan finds: files of another version are scanned again
 

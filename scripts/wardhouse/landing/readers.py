@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from wardhouse.landing.bytes import MAX_JSON_OBJECT_BYTES
+from wardhouse.warehouse import identifier, quote
 
 KEYS_SAMPLE = 1000  # JSON records of a large file whose keys are looked at
 SMALL_FILE_BYTES = 2**20  # below it, the keys of every JSON record are looked at
@@ -78,16 +79,6 @@ class LandedFile:
     def landed(self) -> tuple[Batch, ...]:
         """The files that it stands for: itself, or those it replaced."""
         return self.batches or (Batch(self.source_file, self.n_bytes, self.content_hash),)
-
-
-def quote(text: str) -> str:
-    """Quote a string as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Quote a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def file_list(paths: Iterable[Path]) -> str:

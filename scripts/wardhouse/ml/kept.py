@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wardhouse.ml.tidy import settings_text
+from wardhouse.warehouse import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,8 +42,8 @@ def last_table(
     ).fetchall()
     if not known:
         return None
-    quoted = ".".join('"{}"'.format(part.replace('"', '""')) for part in place)
-    return session.execute(f"select {columns} from {quoted}").df()  # noqa: S608
+    table = ".".join(map(identifier, place))
+    return session.execute(f"select {columns} from {table}").df()  # noqa: S608
 
 
 def kept_metrics(

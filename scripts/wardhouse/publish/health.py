@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from wardhouse.publish.read import quoted
+from wardhouse.warehouse import identifier
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -143,8 +143,8 @@ def data_period(
 def _ends(
     connection: duckdb.DuckDBPyConnection, schema: str, fact: str, column: str
 ) -> tuple[date | None, date | None]:
-    day = f"{quoted(column)}::date"
-    query = f"select min({day}), max({day}) from {quoted(schema)}.{quoted(fact)}"  # noqa: S608
+    day = f"{identifier(column)}::date"
+    query = f"select min({day}), max({day}) from {identifier(schema)}.{identifier(fact)}"  # noqa: S608
     return connection.execute(query).fetchone()
 
 

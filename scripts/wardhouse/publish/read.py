@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from wardhouse.publish.versions import MANIFEST, PublishError, current
+from wardhouse.warehouse import identifier, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +129,7 @@ def open_views(snapshot: Snapshot, memory: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": ""})
     place = f"{snapshot.folder.absolute()}/"
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute(f"set allowed_directories = [{text(place)}]")
+    connection.execute(f"set allowed_directories = [{quote(place)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     try:
@@ -150,21 +151,11 @@ def views(tables: Iterable[dict[str, Any]], place: str = "") -> str:
         What comes before the path of a file: nothing, where DuckDB is started in the folder.
     """
     schemas = sorted({table["schema"] for table in tables})
-    lines = [f"create schema if not exists {quoted(schema)};" for schema in schemas]
+    lines = [f"create schema if not exists {identifier(schema)};" for schema in schemas]
     for table in tables:
-        name = f"{quoted(table['schema'])}.{quoted(table['table'])}"
+        name = f"{identifier(table['schema'])}.{identifier(table['table'])}"
         lines.append(
-            f"create or replace view {name} as from read_parquet({text(place + table['file'])});"
+            f"create or replace view {name} as from read_parquet({quote(place + table['file'])});"
         )
-        lines.append(f"comment on view {name} is {text(table['description'])};")
+        lines.append(f"comment on view {name} is {quote(table['description'])};")
     return "\n".join(lines) + "\n"
-
-
-def quoted(name: str) -> str:
-    """Write a name in SQL, whatever it holds."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """Write a text in SQL, whatever it holds."""
-    return "'" + value.replace("'", "''") + "'"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote as file_name
 
 import duckdb
 
@@ -26,9 +26,9 @@ from wardhouse.publish.health import (
     relations,
     rows_left,
 )
-from wardhouse.publish.read import quoted, text, views
+from wardhouse.publish.read import views
 from wardhouse.publish.versions import PublishError
-from wardhouse.warehouse import HeldError, open_to_read
+from wardhouse.warehouse import HeldError, identifier, open_to_read, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,17 +187,18 @@ def _write(
     connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, dbt_manifest: Path
 ) -> dict[str, Any]:
     """Write a table, in an order that makes the same content the same file; return what it is."""
-    source = f"{quoted(table.schema)}.{quoted(table.name)}"
+    source = f"{identifier(table.schema)}.{identifier(table.name)}"
     types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
     if list(types) != list(table.columns):
         raise PublishError(
             f"{table.title} has other columns than {dbt_manifest} declares: build again"
         )
-    file = f"{quote(table.schema, safe='')}/{quote(table.name, safe='')}.parquet"
+    file = f"{file_name(table.schema, safe='')}/{file_name(table.name, safe='')}.parquet"
     path = folder / file
     path.parent.mkdir(exist_ok=True)
     [n_rows] = connection.execute(
-        f"copy (from {source} order by all) to {text(str(path))} (format parquet, compression zstd)"
+        f"copy (from {source} order by all) to {quote(str(path))} "
+        "(format parquet, compression zstd)"
     ).fetchone()
     with path.open("rb") as written:
         sha256 = hashlib.file_digest(written, "sha256").hexdigest()

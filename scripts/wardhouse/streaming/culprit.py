@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from wardhouse.warehouse import quote
+
 # What a base model reads: all records of a feed, or in an increment those of its new files.
 LANDED = re.compile(r'(?:"\w+"\.)?"?raw_\w+"?\."?\w+"?|landing\.fresh_\w+')
 
@@ -35,8 +37,7 @@ def find_record(connection: Any, query: str) -> str:
 
     files = connection.execute(f"select distinct source_file from {landed[0]} order by all")
     for (file,) in files.fetchall():
-        name = "'" + file.replace("'", "''") + "'"
-        records = f"select * from {landed[0]} where source_file = {name}"
+        records = f"select * from {landed[0]} where source_file = {quote(file)}"
         if not fails(records):
             continue
         [n_records] = connection.execute(f"select count(*) from ({records})").fetchone()

@@ -10,7 +10,7 @@ import pytest
 from wardhouse.landing.feeds import Column, Feed
 from wardhouse.landing.headers import FeedPlan
 from wardhouse.landing.plan import plan_feed
-from wardhouse.landing.readers import quote
+from wardhouse.warehouse import quote
 
 FEED = Feed(
     "clinic",

@@ -27,8 +27,8 @@ from wardhouse.landing.headers import FeedPlan, map_columns, missing_columns, no
 from wardhouse.landing.land import check_state, land
 from wardhouse.landing.options import read_options, read_spellings
 from wardhouse.landing.plan import empty_select, plan_feed, survey_row
-from wardhouse.landing.readers import identifier, quote
 from wardhouse.settings import named_directory
+from wardhouse.warehouse import identifier, quote
 
 FEED = Feed(
     "clinic",

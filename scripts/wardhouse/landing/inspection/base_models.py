@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import jinja2
 
 from wardhouse.landing.feeds import Feed
-from wardhouse.landing.readers import identifier, quote
 from wardhouse.project import read_yaml
+from wardhouse.warehouse import identifier, quote
 
 RECORDS = "feed_records"  # relation that the rendered model reads
 _MACRO = re.compile(r"({%-?\s*macro\s+)(\w+)")

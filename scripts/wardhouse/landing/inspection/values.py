@@ -12,7 +12,8 @@ import duckdb
 from wardhouse.landing.headers import FeedPlan, lacking_columns
 from wardhouse.landing.inspection.base_models import RECORDS, BaseModels, Rules
 from wardhouse.landing.options import OPTION_VALUES
-from wardhouse.landing.readers import REJECTS, identifier
+from wardhouse.landing.readers import REJECTS
+from wardhouse.warehouse import identifier
 
 RANGED = ("amount", "date", "number", "time", "timestamp")  # kinds of which a range says something
 N_EXAMPLES = 3
