@@ -104,26 +104,14 @@ def export_directory(project_dir: Path | None = None) -> Path:
     return in_project(Path(os.environ.get("WARDHOUSE_EXPORT_DIR", "exports")), project_dir)
 
 
-def publish_directory(project_dir: Path | None = None) -> Path:
-    """Return where published versions go (`WARDHOUSE_PUBLISH_DIR`, default `published`).
-
-    Parameters
-    ----------
-    project_dir
-        The project in which a relative path begins, where that is not the one found.
-    """
-    return in_project(Path(os.environ.get("WARDHOUSE_PUBLISH_DIR", "published")), project_dir)
+def publish_directory() -> Path:
+    """Return where published versions go (`WARDHOUSE_PUBLISH_DIR`, default `published`)."""
+    return in_project(Path(os.environ.get("WARDHOUSE_PUBLISH_DIR", "published")))
 
 
-def artifact_directory(project_dir: Path | None = None) -> Path:
-    """Return where dbt writes its artifacts (`DBT_TARGET_PATH`, dbt's own; default `target`).
-
-    Parameters
-    ----------
-    project_dir
-        The project in which a relative path begins, where that is not the one found.
-    """
-    return in_project(Path(os.environ.get("DBT_TARGET_PATH", "target")), project_dir)
+def artifact_directory() -> Path:
+    """Return where dbt writes its artifacts (`DBT_TARGET_PATH`, dbt's own; default `target`)."""
+    return in_project(Path(os.environ.get("DBT_TARGET_PATH", "target")))
 
 
 def areas(known: list[str] | None = None) -> list[str]:
