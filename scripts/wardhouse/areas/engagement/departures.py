@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from wardhouse.areas.engagement.vectors import first_people
 from wardhouse.ml.linear import L2_WEIGHT, logistic
 from wardhouse.ml.threads import single_threaded
 from wardhouse.ml.tidy import (
@@ -124,9 +125,7 @@ def read_transitions(features: Any, max_people: int) -> dict[str, Transitions]:
     known = features.filter(
         "has_left is not null and risk_by_weights is not null and feature_values is not null"
     )
-    # Keys are hashes, so that the smallest are a sample, and the same one for any order of rows.
-    places = "*, dense_rank() over (partition by person_type order by person_key) as place"
-    known = known.project(places).filter(f"place <= {max_people}")
+    known = first_people(known, max_people)
     types = known.aggregate("person_type, any_value(features) as features").order("person_type")
     read = {}
     for person_type, names in types.fetchall():

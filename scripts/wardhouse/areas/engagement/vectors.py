@@ -98,6 +98,26 @@ def read_vectors(vectors: Any, person_type: str) -> Vectors:
     )
 
 
+def first_people(rows: Any, most: int) -> Any:
+    """Keep the rows of so many people of each type: a sample, the same for any order of rows.
+
+    Parameters
+    ----------
+    rows
+        DuckDB relation with `person_type` and `person_key`. Keys are hashes, so that the smallest
+        are as good as drawn.
+    most : int
+        People of a type.
+
+    Returns
+    -------
+    DuckDBPyRelation
+        With a column `place` more.
+    """
+    places = "*, dense_rank() over (partition by person_type order by person_key) as place"
+    return rows.project(places).filter(f"place <= {most}")
+
+
 def _people(rows: Any, n_features: int) -> People:
     places = range(1, n_features + 1)
     values = [f"feature_values[{place}]::double as value_{place}" for place in places]
