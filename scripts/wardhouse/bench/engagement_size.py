@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from wardhouse.areas.declared import load
-from wardhouse.bench.measure import Measurement, run_measured
-from wardhouse.project import PACKAGES
+from wardhouse.bench.hospital import NO_TESTS, SCRIPTS
+from wardhouse.bench.measure import ContenderError, Measurement, run_measured, warehouse_environment
 
-SCRIPT = Path(__file__).with_name("contenders") / "persona_script.py"
-NO_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+SCRIPT = SCRIPTS / "persona_script.py"
 
 
 def measure_size(place: Path, project: Path, people: int, seed: int) -> tuple[Measurement, dict]:
@@ -50,22 +49,16 @@ def measure_size(place: Path, project: Path, people: int, seed: int) -> tuple[Me
     load("engagement.sample:generate_engagement")(
         place / "raw", people, seed=seed, dirt=dirt, truth_dir=place / "truth", dates=1
     )
-    env = {
-        "PYTHONPATH": str(PACKAGES),
-        "WARDHOUSE_RAW_DIR": str(place / "raw"),
-        "WARDHOUSE_AREAS": "engagement",
-        "WARDHOUSE_DB": str(place / "wardhouse.duckdb"),
-        "WARDHOUSE_EXPORT_DIR": str(place / "exports"),
-    }
+    env = warehouse_environment(place, place / "raw", "engagement")
     dbt = [Path(sys.executable).with_name("dbt"), "--quiet"]
-    places = ["--target-path", place / "target", "--log-path", place / "logs"]
-    run_measured("parse", [*dbt, "parse", *places], place / "parse.log", project, env)
-    selected = ["--selector", "engagement", *NO_TESTS]
-    built = run_measured(
-        "build", [*dbt, "build", *selected, *places], place / "build.log", project, env
-    )
+    run_measured("parse", [*dbt, "parse"], place / "parse.log", project, env)
+    build = [*dbt, "build", "--selector", "engagement", *NO_TESTS]
+    built = run_measured("build", build, place / "build.log", project, env)
     scoring = next((place / "target" / "compiled").rglob("persona_members.sql"))
     answer = place / "answer.json"
     command = [sys.executable, SCRIPT, env["WARDHOUSE_DB"], scoring, answer]
     run_measured("script", command, place / "script.log", project, env)
-    return replace(built, name="build of the area"), json.loads(answer.read_text())
+    figures = json.loads(answer.read_text())
+    if not figures["agree"]:
+        raise ContenderError("SQL and scikit-learn put people into other personas")
+    return replace(built, name="build of the area"), figures

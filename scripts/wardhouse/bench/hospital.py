@@ -16,8 +16,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from wardhouse.areas.declared import load
-from wardhouse.bench.measure import Answer, ContenderError, Measurement, run_measured
-from wardhouse.project import PACKAGES as PACKAGES_FOLDER
+from wardhouse.bench.measure import (
+    Answer,
+    ContenderError,
+    Measurement,
+    run_measured,
+    warehouse_environment,
+)
 from wardhouse.warehouse import open_to_read
 
 SCRIPTS = Path(__file__).with_name("contenders")
@@ -70,15 +75,8 @@ def _run_script(bench: Bench, name: str) -> Iterator[Measurement]:
 
 def _run_dbt(bench: Bench, name: str, *arguments: str, raw: Path | None = None) -> Measurement:
     out = bench.home
-    env = {
-        "PYTHONPATH": str(PACKAGES_FOLDER),
-        "WARDHOUSE_RAW_DIR": str(raw or bench.raw),
-        "WARDHOUSE_AREAS": "hospital",
-        "WARDHOUSE_DB": str(out / "wardhouse.duckdb"),
-        "WARDHOUSE_EXPORT_DIR": str(out / "exports"),
-    }
+    env = warehouse_environment(out, raw or bench.raw, "hospital")
     command = [Path(sys.executable).with_name("dbt"), "--quiet", *arguments]
-    command += ["--target-path", out / "target", "--log-path", out / "logs"]
     return run_measured(name, command, out / "log", bench.project, env)
 
 

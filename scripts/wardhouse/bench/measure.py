@@ -17,6 +17,7 @@ from typing import Any
 
 import typer
 
+from wardhouse.project import PACKAGES as PACKAGES_FOLDER
 from wardhouse.settings import child_environment
 
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "pandas", "scikit-learn")
@@ -83,6 +84,29 @@ def run_measured(
         raise ContenderError(f"{name} ended with {process.returncode}:\n{tail}")
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return Measurement(name, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / unit)
+
+
+def warehouse_environment(folder: Path, raw: Path, area: str) -> dict[str, str]:
+    """Give what is set for a dbt whose warehouse, exports and artifacts lie in a folder.
+
+    Parameters
+    ----------
+    folder
+        Of this dbt alone.
+    raw
+        The raw directory.
+    area
+        The one area that is built.
+    """
+    return {
+        "PYTHONPATH": str(PACKAGES_FOLDER),
+        "WARDHOUSE_RAW_DIR": str(raw),
+        "WARDHOUSE_AREAS": area,
+        "WARDHOUSE_DB": str(folder / "wardhouse.duckdb"),
+        "WARDHOUSE_EXPORT_DIR": str(folder / "exports"),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
 
 
 def describe_machine(packages: Sequence[str] = PACKAGES) -> str:

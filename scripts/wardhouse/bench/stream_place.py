@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wardhouse.bench.hospital import SCRIPTS
-from wardhouse.bench.measure import Measurement, run_measured
-from wardhouse.project import PACKAGES as PACKAGES_FOLDER
+from wardhouse.bench.measure import Measurement, run_measured, warehouse_environment
 
 AREA, FEED_NAME = "patient_flow", "patient_events"
 FEED = f"{AREA}.{FEED_NAME}"
@@ -58,15 +57,7 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         """What is set on top of this process's environment."""
-        return {
-            "PYTHONPATH": str(PACKAGES_FOLDER),
-            "WARDHOUSE_RAW_DIR": str(self.raw),
-            "WARDHOUSE_AREAS": AREA,
-            "WARDHOUSE_DB": str(self.database),
-            "WARDHOUSE_EXPORT_DIR": str(self.folder / "exports"),
-            "DBT_TARGET_PATH": str(self.folder / "target"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-        }
+        return warehouse_environment(self.folder, self.raw, AREA)
 
     def run(self, name: str, *command: str | Path) -> Measurement:
         """Run a command of wardhouse in a process of its own."""
