@@ -3,8 +3,7 @@
     fct_engagement or of the feed's undeclared ones.
 #}
 {% macro persona_features() %}
-    {% set features = var('persona_features') %}
-    {% set features = profile_columns(features) %}
+    {% set features = profile_columns(var('persona_features')) %}
     {% if features | length < 2 %}
         {{ exceptions.raise_compiler_error(
             "persona_features names " ~ (features | join(', ') or 'nothing')
@@ -63,10 +62,7 @@
 
 
 {% macro declared_profile_numbers() %}
-    {{ return([
-        'satisfaction_score', 'engagement_level', 'procedure_frequency', 'referral_rate',
-        'technology_adoption', 'annual_value_amount',
-    ]) }}
+    {{ return(engagement_measures() + ['annual_value_amount']) }}
 {% endmacro %}
 
 
@@ -187,8 +183,7 @@
 
 {# What personas are held against: columns that did not make them, for a test of those that did is circular. #}
 {% macro persona_outside_columns() %}
-    {% set columns = var('persona_outside_columns') %}
-    {% set columns = profile_columns(columns) %}
+    {% set columns = profile_columns(var('persona_outside_columns')) %}
     {% set features = persona_features() | map('lower') | list %}
     {% set circular = [] %}
     {% for column in columns if column | lower in features %}
@@ -202,12 +197,6 @@
     {% endif %}
     {{ return(columns) }}
 {% endmacro %}
-
-
-{# A number that Python found, null where it found none. #}
-{% macro known_number(column) -%}
-    nullif({{ column }}, 'nan'::double)
-{%- endmacro %}
 
 
 {#

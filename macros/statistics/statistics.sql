@@ -18,3 +18,9 @@
     {{ wilson_bound(successes, n, 'low') }} as {{ name }}_low,
     {{ wilson_bound(successes, n, 'high') }} as {{ name }}_high
 {%- endmacro %}
+
+
+{# A number that Python found, null where it found none. #}
+{% macro known_number(column) -%}
+    nullif({{ column }}, 'nan'::double)
+{%- endmacro %}

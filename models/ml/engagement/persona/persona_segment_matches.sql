@@ -1,6 +1,10 @@
 -- The first rule of the seed persona_rules that the middle of a persona meets; none is Moderate.
 with centres as (
-    select * from {{ ref('persona_centres') }}
+    select
+        *,
+        case when standardised_difference < 0 then 'low ' else 'high ' end
+        || replace(feature, '_', ' ') as difference
+    from {{ ref('persona_centres') }}
 ),
 
 rules as (
@@ -40,15 +44,9 @@ final as (
         centres.person_type,
         centres.persona_number,
         coalesce(any_value(placed.segment), 'Moderate') as segment,
-        string_agg(
-            case when centres.standardised_difference < 0 then 'low ' else 'high ' end
-            || replace(centres.feature, '_', ' '),
-            ', ' order by centres.distinction
-        ) filter (centres.distinction <= 2) as distinguishing_features,
-        any_value(
-            case when centres.standardised_difference < 0 then 'low ' else 'high ' end
-            || replace(centres.feature, '_', ' ')
-        ) filter (centres.distinction = 1) as most_distinguishing
+        string_agg(centres.difference, ', ' order by centres.distinction)
+        filter (centres.distinction <= 2) as distinguishing_features,
+        any_value(centres.difference) filter (centres.distinction = 1) as most_distinguishing
     from centres
     -- One row per persona on the right.
     left join placed
