@@ -35,7 +35,7 @@ def sql_command(
 
     try:
         memory = settings.memory()
-        snapshot = newest(settings.publish_directory())
+        snapshot = newest(settings.publish_directory(), "internal")
         connection = open_views(snapshot, memory)
     except (PublishError, settings.SettingError) as error:
         print_line(Console(stderr=True), str(error), "red")

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from wardhouse.publish.versions import PublishError
+from wardhouse.publish.versions import AUDIENCES, PublishError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-AUDIENCES = ("internal", "shared")
 GRAIN = re.compile(r"One\s+row\s+per\s[^.]+\.\s*$")
 
 

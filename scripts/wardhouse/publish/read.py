@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from wardhouse.publish.versions import MANIFEST, PublishError, current
+from wardhouse.publish.versions import MANIFEST, PublishError, current, locked
 from wardhouse.warehouse import identifier, quote
 
 if TYPE_CHECKING:
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published version that is being read; while it is open no publisher removes it.
+    """What an audience gets of a version; while it is open no publisher removes the version.
 
     Attributes
     ----------
     version : str
         Its number.
     folder : Path
-        Where its files are.
+        Where the audience's files are.
     manifest : dict
-        What it tells of itself: `manifest.json`.
+        What they tell of themselves: `manifest.json`.
     """
 
     version: str
     folder: Path
     manifest: dict[str, Any]
-    _held: IO[str]
+    _held: ExitStack
 
     def close(self) -> None:
         """Let go of it."""
@@ -55,13 +56,15 @@ class Snapshot:
         self.close()
 
 
-def newest(folder: Path) -> Snapshot:
+def newest(folder: Path, audience: str) -> Snapshot:
     """Open the version that the pointer names now; what is published later does not change it.
 
     Parameters
     ----------
     folder
         Of all versions (`WARDHOUSE_PUBLISH_DIR`).
+    audience
+        internal or shared.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def newest(folder: Path) -> Snapshot:
         When nothing was published there, or what was is damaged.
     """
     try:
-        return _newest(folder)
+        return _newest(folder, audience)
     except OSError as error:
         raise PublishError(
             f"{folder} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_PUBLISH_DIR "
@@ -77,26 +80,28 @@ def newest(folder: Path) -> Snapshot:
         ) from error
 
 
-def _newest(folder: Path) -> Snapshot:
+def _newest(folder: Path, audience: str) -> Snapshot:
     while True:
         version = current(folder)
         if version is None:
             raise PublishError(f"nothing is published in {folder}: run wardhouse publish first")
-        path = folder / version / MANIFEST
+        path = folder / version
         try:
-            held = path.open(encoding="utf-8")
+            return _open(path, audience)
         except FileNotFoundError as error:
             if current(folder) == version:
-                raise _damaged(folder / version) from error
-            continue  # it was replaced and removed since the pointer was read
-        fcntl.flock(held, fcntl.LOCK_SH)
+                raise _damaged(path) from error
+            # it was replaced and removed since the pointer was read
+
+
+def _open(path: Path, audience: str) -> Snapshot:
+    with ExitStack() as held:
+        held.enter_context(locked(path, fcntl.LOCK_SH))
+        manifest = (path / audience / MANIFEST).read_text(encoding="utf-8")
         try:
-            if path.exists():
-                return Snapshot(version, folder / version, json.load(held), held)
+            return Snapshot(path.name, path / audience, json.loads(manifest), held.pop_all())
         except ValueError as error:
-            held.close()
-            raise _damaged(folder / version) from error
-        held.close()
+            raise _damaged(path) from error
 
 
 def _damaged(version: Path) -> PublishError:

@@ -40,7 +40,7 @@ NAMED = 3  # of what failed, in a message
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: the folder of the version, and what its manifest tells."""
+    """What was published: the folder of the version, and what its internal manifest tells."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -90,8 +90,10 @@ def publish(
                 if not (health.is_good or is_forced):
                     raise _refusal(health)
                 built = relations(connection)
+                place = writing / "internal"
+                place.mkdir()
                 tables = [
-                    _write(connection, table, writing, dbt_manifest)
+                    _write(connection, table, place, dbt_manifest)
                     for table in declared.tables
                     if (table.schema, table.name) in built
                 ]
@@ -112,8 +114,8 @@ def publish(
                     if (table.schema, table.name) not in built
                 ],
             }
-            (writing / VIEWS).write_text(views(tables), encoding="utf-8")
-            (writing / versions.MANIFEST).write_text(
+            (place / VIEWS).write_text(views(tables), encoding="utf-8")
+            (place / versions.MANIFEST).write_text(
                 json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
             )
             version = versions.finish(writing, published_at)

@@ -1,14 +1,15 @@
 """The folder of published versions: one pointer, the last versions, and one publisher at a time.
 
-A version is a folder named by a number that only grows. `current.json` names the one to read, and
-is replaced by a rename. Who reads a version holds a shared lock on its manifest, so that it is not
-removed meanwhile; the lock ends with the process.
+A version is a folder named by a number that only grows, with a folder for each audience.
+`current.json` names the one to read, and is replaced by a rename. Who reads a version holds a
+shared lock on its folder, so that it is not removed meanwhile; the lock ends with the process.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 import shutil
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AUDIENCES = ("internal", "shared")
 POINTER = "current.json"
 MANIFEST = "manifest.json"
 LOCK = ".lock"
@@ -148,11 +150,34 @@ def remove_old(folder: Path, keep: int) -> None:
 def _remove(path: Path) -> None:
     gone = path.with_name(f"{REMOVING}{path.name}")
     try:
-        with (path / MANIFEST).open() as manifest:
-            fcntl.flock(manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             path.rename(gone)
     except BlockingIOError:
         return  # the next publisher removes it, once nobody reads it
-    except FileNotFoundError:  # nobody can read a version without its manifest
-        path.rename(gone)
     shutil.rmtree(gone)
+
+
+@contextmanager
+def locked(path: Path, lock: int) -> Iterator[None]:
+    """Hold a lock on a folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    lock
+        Of fcntl: LOCK_SH or LOCK_EX, with LOCK_NB where nobody shall wait.
+
+    Raises
+    ------
+    FileNotFoundError
+        When it is not there.
+    BlockingIOError
+        When another holds it and nobody shall wait.
+    """
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, lock)
+        yield
+    finally:
+        os.close(held)

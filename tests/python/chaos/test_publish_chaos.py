@@ -61,7 +61,10 @@ def test_publisher_killed_at_random_moments_leaves_a_version_and_no_trace(clinic
         assert it.returncode == -signal.SIGKILL
         left = {path.name for path in clinic.folder.iterdir()} - {".lock", "current.json"}
         states.add(tuple(sorted(name.rstrip("0123456789") for name in left)))
-        with newest(clinic.folder) as snapshot, open_views(snapshot, "1GB") as connection:
+        with (
+            newest(clinic.folder, "internal") as snapshot,
+            open_views(snapshot, "1GB") as connection,
+        ):
             costs = connection.sql(
                 " union ".join(f"select cost from {mart}" for mart in MARTS)
             ).fetchall()

@@ -49,7 +49,10 @@ def left(folder: Path) -> list[str]:
 
 
 def ask(warehouse: Warehouse, query: str) -> list[tuple]:
-    with newest(warehouse.folder) as snapshot, open_views(snapshot, "1GB") as connection:
+    with (
+        newest(warehouse.folder, "internal") as snapshot,
+        open_views(snapshot, "1GB") as connection,
+    ):
         return connection.execute(query).fetchall()
 
 
@@ -64,7 +67,7 @@ def test_version_holds_the_marts_and_tells_of_their_build(clinic):
         .sql("select build_id, completed_at from landing.builds")
         .fetchall()
     )
-    assert json.loads((clinic.folder / "000001" / "manifest.json").read_text()) == told
+    assert json.loads((clinic.folder / "000001" / "internal" / "manifest.json").read_text()) == told
     assert (told["build_id"], told["built_at"]) == (build_id, f"{built_at.isoformat()}Z")
     assert told["published_at"] > before > told["built_at"]
     assert told["audience"] == "internal"
@@ -108,7 +111,7 @@ def test_revision_is_that_of_the_checkout_and_none_outside_of_one(clinic, tmp_pa
 def test_hash_is_of_the_file_and_the_same_for_the_same_content(clinic):
     first, second = clinic.publish(), clinic.publish()
     for table in second.manifest["tables"]:
-        content = (second.folder / table["file"]).read_bytes()
+        content = (second.folder / "internal" / table["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == table["sha256"]
         assert len(content) == table["n_bytes"]
     assert first.manifest["tables"] == second.manifest["tables"]
@@ -117,7 +120,7 @@ def test_hash_is_of_the_file_and_the_same_for_the_same_content(clinic):
 
 
 def test_views_are_read_by_any_duckdb_started_in_the_folder(clinic, monkeypatch):
-    monkeypatch.chdir(clinic.publish().folder)
+    monkeypatch.chdir(clinic.publish().folder / "internal")
     with duckdb.connect() as connection:
         connection.execute(Path("views.sql").read_text())
         assert connection.sql("select sum(n_visits) from clinic.department_costs").fetchall() == [
@@ -142,7 +145,9 @@ def test_names_and_places_may_hold_anything(clinic, tmp_path):
     [table] = [each for each in done.manifest["tables"] if each["schema"] == ODD]
     assert (table["table"], table["columns"][0]["pii"]) == (f"{ODD}/..", "quasi")
     assert ask(odd, f'from {quoted}".{quoted}/.."') == [(7,)]
-    assert (done.folder / table["file"]).resolve().is_relative_to(done.folder.resolve())
+    assert (
+        (done.folder / "internal" / table["file"]).resolve().is_relative_to(done.folder.resolve())
+    )
 
 
 def test_files_are_for_their_owner_alone(clinic):
@@ -257,7 +262,7 @@ def test_last_versions_stay_and_one_that_is_read_stays_too(clinic):
     for _ in range(3):
         clinic.publish(keep=2)
     assert left(clinic.folder) == ["000002", "000003"]
-    with newest(clinic.folder) as snapshot, open_views(snapshot, "1GB") as connection:
+    with newest(clinic.folder, "internal") as snapshot, open_views(snapshot, "1GB") as connection:
         for _ in range(3):
             clinic.publish(keep=1)
         assert left(clinic.folder) == ["000003", "000006"]
@@ -272,7 +277,7 @@ def test_version_that_the_pointer_names_stays_whatever_is_newer(clinic):
     (clinic.folder / "current.json").write_text('{"version": "000001"}')
     remove_old(clinic.folder, keep=1)
     assert left(clinic.folder) == ["000001", "000003"]
-    assert newest(clinic.folder).version == "000001"
+    assert newest(clinic.folder, "internal").version == "000001"
 
 
 def test_number_is_not_given_twice_after_the_pointer_was_set_back(clinic):
@@ -305,10 +310,10 @@ def test_second_publisher_ends_with_a_line(clinic):
         ("current.json", "{", "names no version"),
         ("current.json", '{"version": "../../etc"}', "names no version"),
         ("current.json", '{"version": 1}', "names no version"),
-        ("000001/manifest.json", None, "is damaged"),
-        ("000001/manifest.json", "{", "is damaged"),
-        ("000001/clinic/size_costs.parquet", None, "is damaged"),
-        ("000001/clinic/size_costs.parquet", "PAR1", "is damaged"),
+        ("000001/internal/manifest.json", None, "is damaged"),
+        ("000001/internal/manifest.json", "{", "is damaged"),
+        ("000001/internal/clinic/size_costs.parquet", None, "is damaged"),
+        ("000001/internal/clinic/size_costs.parquet", "PAR1", "is damaged"),
     ],
 )
 def test_damaged_version_says_so(clinic, name, text, message):
@@ -322,11 +327,11 @@ def test_damaged_version_says_so(clinic, name, text, message):
 def test_place_that_is_no_folder_or_not_readable_says_so(clinic):
     clinic.folder.write_text("a file")
     with pytest.raises(PublishError, match="nothing is published in"):
-        newest(clinic.folder)
+        newest(clinic.folder, "internal")
     clinic.folder.unlink()
     (clinic.folder / "current.json").mkdir(parents=True)
     with pytest.raises(PublishError, match="cannot be read: "):
-        newest(clinic.folder)
+        newest(clinic.folder, "internal")
 
 
 def test_readers_in_a_loop_see_one_version_each_while_publishing_in_a_loop(clinic):
@@ -426,14 +431,14 @@ def test_rows_beyond_the_limit_are_left_out_with_a_word(run):
         "set enable_external_access = true",
         "from read_text('{database}')",
         "from read_csv('/etc/passwd')",
-        "from read_parquet('{published}/000001/clinic/*.parquet')",
+        "from read_parquet('{published}/000001/internal/clinic/*.parquet')",
         "from glob('{published}/*')",
     ],
 )
 def test_sql_reads_nothing_but_its_version_and_writes_nothing(run, clinic, statement):
     run("publish")
     run("publish")
-    folder = clinic.folder / "000002"
+    folder = clinic.folder / "000002" / "internal"
     before = sorted(folder.rglob("*"))
     asked = statement.format(folder=folder, database=clinic.database, published=clinic.folder)
     result = run("sql", asked)
@@ -464,7 +469,7 @@ def test_sample_is_published_whole_and_without_anybodys_identifier(manifest, sam
     identifiers = {name for [name] in sample.query("select patient_id from core.dim_patient")}
     assert len(identifiers) > 1000
     for name, table in told.items():
-        content = pq.read_table(done.folder / table["file"])
+        content = pq.read_table(done.folder / "internal" / table["file"])
         assert content.num_rows == table["n_rows"], name
         assert table["grain"], name
         columns = declared[name]["columns"]
