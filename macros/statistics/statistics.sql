@@ -24,3 +24,17 @@
 {% macro known_number(column) -%}
     nullif({{ column }}, 'nan'::double)
 {%- endmacro %}
+
+
+{#
+    Mean and standard deviation of doubles, added up by size: in the order of rows, which builds
+    leave to their threads, the last digit would differ from build to build.
+#}
+{% macro ordered_mean(value) -%}
+    {{ adapter.dispatch('ordered_mean', 'wardhouse')(value) }}
+{%- endmacro %}
+
+
+{% macro ordered_deviation(value) -%}
+    {{ adapter.dispatch('ordered_deviation', 'wardhouse')(value) }}
+{%- endmacro %}

@@ -15,7 +15,8 @@ shapes as (
     select
         rules.person_type,
         rules.feature,
-        avg(power((people.value - rules.mean_value) / nullif(rules.deviation, 0), 3)) as skew,
+        {{ ordered_mean('power((people.value - rules.mean_value) / nullif(rules.deviation, 0), 3)') }}
+            as skew,
         count(*) filter (where {{ is_beyond_fences('people.value') }}) as n_outside
     from people
     -- One row per person type and feature on the right.

@@ -21,8 +21,8 @@ summed as (
         people.feature,
         count(*) as n_people,
         count(people.value) as n_known,
-        avg(people.value) as mean_value,
-        stddev_pop(people.value) as deviation,
+        {{ ordered_mean('people.value') }} as mean_value,
+        {{ ordered_deviation('people.value') }} as deviation,
         quantile_cont(people.value, 0.5) as median_value
     from people
     -- A person is in members once.

@@ -25,7 +25,7 @@ segments as (
         count(*) as n_patients,
         sum(total_revenue)::decimal(38, 2) as total_revenue,
         sum(n_visits)::bigint as n_visits,
-        case when feedback_band <> 'unknown' then avg(avg_feedback) end as avg_feedback
+        case when feedback_band <> 'unknown' then {{ ordered_mean('avg_feedback') }} end as avg_feedback
     from banded
     group by vip_status, feedback_band
 ),

@@ -239,8 +239,11 @@ def print_problem(console: Console, done: Any) -> None:
         if done.node.resource_type == "model":
             told += at_record(done.node)
         console.print(f"  {escape(told)}", soft_wrap=True)
-    if done.node.compiled_path:
-        console.print(f"  its SQL: {escape(done.node.compiled_path)}", soft_wrap=True)
+    if done.node.resource_type == "seed":
+        cure = f"wardhouse build --full-refresh --select {done.node.name}"
+        console.print(f"  where its columns changed since the last build: {cure}", soft_wrap=True)
+    if path := getattr(done.node, "compiled_path", None):  # a seed has none
+        console.print(f"  its SQL: {escape(path)}", soft_wrap=True)
 
 
 def ask(query: str) -> tuple[list[str], list[list[str]]]:

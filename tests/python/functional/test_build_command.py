@@ -184,6 +184,17 @@ def test_failing_test_prints_its_rows_on_a_terminal(broken, build, settings):
 
 
 @pytest.mark.system
+def test_seed_with_other_columns_than_before_names_its_cure(built, build, settings):
+    with duckdb.connect(settings["WARDHOUSE_DB"]) as connection:
+        connection.execute("alter table reference.genders add column former varchar")
+    ended = build("--select", "genders")
+    assert ended.code == 1
+    assert "Traceback" not in ended.error + ended.out
+    [cure] = re.findall(r"changed since the last build: wardhouse build (.*)", ended.out)
+    assert build(*cure.split()).code == 0
+
+
+@pytest.mark.system
 def test_log_format_reaches_dbt_and_unit_tests_wait_to_be_asked(broken, build):
     ended = build("--select", broken, MODEL, "--log-format", "json")
     told = [json.loads(line)["data"].get("node_info", {}) for line in ended.lines]

@@ -16,8 +16,8 @@ summed as (
         feature,
         count(*) as n_people,
         count(value) as n_known,
-        avg(value) as mean_value,
-        stddev_pop(value) as deviation,
+        {{ ordered_mean('value') }} as mean_value,
+        {{ ordered_deviation('value') }} as deviation,
         min(value) as lowest,
         quantile_cont(value, [0.25, 0.5, 0.75]) as quartiles,
         max(value) as highest

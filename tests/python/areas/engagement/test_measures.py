@@ -1,5 +1,8 @@
 """Measures of persons and lifetime value on the sample, recomputed outside of the warehouse."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +65,17 @@ def test_loyalty_and_growth_are_recomputed(people):
         people.growth_potential, gaps(people, "engagement_level"), rtol=0, atol=1e-6
     )
     assert 0.02 < (people.growth_potential == 0).mean() < 0.1
+
+
+def test_means_are_added_up_by_size_not_in_the_order_of_rows(sample):
+    rules = sample.frame("from ml.persona_feature_rules order by person_type, feature")
+    values = sample.frame(
+        "select person_type, feature, value from ml.persona_values "
+        "where is_current and value is not null order by value"
+    )
+    groups = values.groupby(["person_type", "feature"]).value
+    by_size = groups.agg(lambda group: reduce(add, group) / len(group)).sort_index()
+    assert rules.mean_value.tolist() == by_size.tolist()
 
 
 def test_risk_by_weights_is_recomputed(people):
