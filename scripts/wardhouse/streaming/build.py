@@ -63,6 +63,7 @@ class Builder:
         self._places = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
         self._area = area
         self._manifest: Any = None
+        self._cycles: dict[str, Any] = {}  # by feed, what of it is needed in a cycle
         self._ended = threading.Event()
         self._ended.set()
 
@@ -84,7 +85,7 @@ class Builder:
         error, newest = INTERRUPTED, None
         try:
             with self._interruptible():
-                error = self._invoke(arguments)
+                error = self._invoke(selection, arguments)
                 newest = None if error else self._newest_event_at()
         except KeyboardInterrupt:
             error = INTERRUPTED
@@ -119,17 +120,27 @@ class Builder:
                 signal.signal(signal.SIGALRM, signal.SIG_IGN)
                 self._ended.set()
 
-    def _invoke(self, arguments: list[str]) -> str:
+    def _invoke(self, selection: str, arguments: list[str]) -> str:
         from dbt.cli.main import dbtRunner
+
+        from wardhouse.streaming.cycle_manifest import of_cycles
 
         if self._manifest is None:
             parsed = dbtRunner().invoke(["--log-level", "none", "parse", *self._places])
             if not parsed.success:
                 return plain_message(parsed.exception)
             self._manifest = parsed.result
+            self._manifest.selectors = {}  # dbt cannot copy a manifest that has any
             collect_seldom()
+        if base := base_model(selection):
+            if selection not in self._cycles:
+                self._cycles[selection] = of_cycles(self._manifest, base)
+                collect_seldom()
+            manifest = self._cycles[selection]
+        else:
+            manifest = self._manifest
         # Its error is in the result; dbt would print every exception that led to it.
-        result = dbtRunner(manifest=self._manifest).invoke(
+        result = dbtRunner(manifest=manifest).invoke(
             ["--log-level", "none", *arguments, *self._places]
         )
         failed = [
@@ -204,13 +215,18 @@ def selected(selection: str) -> list[str]:
     A cycle builds what reads a feed by what changed: its base model, and of all that is built from
     it the tables that are made again by key. No tests: constraints hold while loading.
     """
-    if "." not in selection:
+    base = base_model(selection)
+    if base is None:
         return ["--selector", selection, "--vars", f"{{{ACCEPT_ALL}}}"]
-    base = "base_" + selection.replace(".", "__")
-    selection = f"{base} {base}+,config.materialized:incremental_by_key"
-    without = "--exclude-resource-types test unit_test"
+    models = f"{base} {base}+,config.materialized:incremental_by_key"
+    without = "--cache-selected-only --exclude-resource-types test unit_test"
     variables = f"{{{ACCEPT_ALL}, is_stream_cycle: true}}"
-    return ["--select", *selection.split(), *without.split(), "--vars", variables]
+    return ["--select", *models.split(), *without.split(), "--vars", variables]
+
+
+def base_model(selection: str) -> str | None:
+    """Name the base model of a feed, `<area>.<feed>`; of an area there is none."""
+    return "base_" + selection.replace(".", "__") if "." in selection else None
 
 
 def let_go_of_database() -> None:
