@@ -19,14 +19,21 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
-from scipy.sparse.csgraph import connected_components
 
-from wardhouse.publish.cells import KNOWN, PART, ROOT, UNKNOWN, System, is_small
+from wardhouse.publish.cells import (
+    KNOWN,
+    PART,
+    ROOT,
+    UNKNOWN,
+    Component,
+    System,
+    is_small,
+)
 
 FAR = 1e6  # as far as a deviation is followed, in counts or in an amount's largest
 EXACT = 1e-6
 INFEASIBLE = 2  # in SciPy's words
-AT_ONCE = 3000  # unknowns of one programme
+SEVERAL = 12  # numbers whose extremes are looked for at once
 
 
 def sensitive(system: System, minimum: int) -> np.ndarray:
@@ -108,85 +115,74 @@ def _parts(
     }  # fmt: skip
 
 
-def reach(
-    system: System, minimum: int, hidden: np.ndarray, uniform: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and the highest that the attacker has to take for each hidden number.
+class Attack:
+    """What the attacker reaches: linear programmes over hidden numbers that hang together.
 
-    Linear programmes, two a number, over the hidden numbers that hang together; what is shown is
-    taken as it is. Where whole numbers alone fit, he may know a little more than that: of two-way
-    tables he does not, for their corners are whole.
+    What is shown is taken as it is. Where whole numbers alone fit, he may know a little more than
+    the programmes tell: of two-way tables he does not, for their corners are whole.
 
-    Parameters
+    Attributes
     ----------
-    system, minimum, hidden, uniform
-        As of `bounds`.
-
-    Returns
-    -------
-    tuple of ndarray of float
-        Of each number; what is shown is both.
+    least, most : ndarray of float
+        Of each number what he cannot exclude, as far as it was looked for; of what is shown both
+        are its value.
+    is_exact : ndarray of bool
+        Whether they are the lowest and the highest that he cannot exclude.
     """
-    low, high = bounds(system, minimum, hidden, uniform)
-    least, most = system.value.copy(), system.value.copy()
-    at = np.flatnonzero(hidden)
-    if not len(at):
-        return least, most
-    equal, below = _nonempty(system.equal[:, at]), system.below[:, at]
-    is_used = np.diff(below.indptr) > 0
-    below, room = below[is_used], system.room[is_used]
-    down = np.maximum((low - system.value)[at] / system.scale[at], -FAR)
-    up = np.minimum((high - system.value)[at] / system.scale[at], FAR)
-    linked = sparse.vstack([equal, below])
-    together = (linked.T @ abs(linked)) if linked.shape[0] else sparse.csr_matrix((len(at),) * 2)
-    n, component = connected_components(together, directed=False)
-    for each in range(n):
-        its = np.flatnonzero(component == each)
-        mine = _nonempty(equal[:, its])
-        inside = np.diff(below[:, its].indptr) > 0
-        found = _extremes(mine, below[:, its][inside], room[inside], down[its], up[its])
-        numbers = at[its]
-        least[numbers] += found[0] * system.scale[numbers]
-        most[numbers] += found[1] * system.scale[numbers]
-    return least, most
 
+    def __init__(
+        self, system: System, minimum: int, hidden: np.ndarray, uniform: np.ndarray
+    ) -> None:
+        """Take what is hidden, as of `bounds`."""
+        self.system = system
+        self.least, self.most = system.value.copy(), system.value.copy()
+        self.is_exact = ~hidden
+        low, high = bounds(system, minimum, hidden, uniform)
+        self.down = np.maximum((low - system.value) / system.scale, -FAR)
+        self.up = np.minimum((high - system.value) / system.scale, FAR)
+        self.parts: list[Component] = system.components(hidden) if hidden.any() else []
 
-def _nonempty(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    return matrix[np.diff(matrix.indptr) > 0]
+    def values(self) -> np.ndarray:
+        """Count what cannot be excluded of each number: `n_values`."""
+        return n_values(self.system, self.least, self.most)
 
+    def reach(self, enough: np.ndarray) -> None:
+        """Look for each number until it can have so many values, or its extremes are known."""
+        for part in self.parts:
+            while True:
+                its = part.numbers
+                narrow = ~self.is_exact[its] & (self.values()[its] < enough[its] - EXACT)
+                if not narrow.any():
+                    break
+                self._settle(part, its[narrow][:SEVERAL])
 
-def _extremes(
-    equal: sparse.csr_matrix,
-    below: sparse.csr_matrix,
-    room: np.ndarray,
-    down: np.ndarray,
-    up: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest deviation of each number of one component."""
-    n = len(down)
-    if not equal.shape[0] and not below.shape[0]:
-        return down, up
-    goals = [(number, sign) for number in range(n) for sign in (1.0, -1.0)]
-    found = np.zeros((n, 2))
-    step = max(1, AT_ONCE // n)
-    for start in range(0, len(goals), step):
-        part = goals[start : start + step]
-        many = sparse.eye_array(len(part))
-        costs = np.zeros((len(part), n))
-        for place, (number, sign) in enumerate(part):
-            costs[place, number] = sign
-        answer = solve(
+    def settle(self, number: int) -> None:
+        """Find a number's extremes."""
+        for part in self.parts:
+            if number in part.numbers:
+                self._settle(part, np.array([number]))
+
+    def _settle(self, part: Component, numbers: np.ndarray) -> None:
+        """Find the extremes of numbers of a component; what else they let move is seen too."""
+        its = part.numbers
+        n_goals, n = 2 * len(numbers), len(its)
+        costs = np.zeros((n_goals, n))
+        places = np.searchsorted(its, numbers)
+        costs[np.arange(len(numbers)), places] = 1.0
+        costs[np.arange(len(numbers)) + len(numbers), places] = -1.0
+        many = sparse.eye_array(n_goals)
+        found = solve(
             costs.ravel(),
-            sparse.kron(many, equal),
-            sparse.kron(many, below),
-            np.tile(room, len(part)),
-            np.tile(down, len(part)),
-            np.tile(up, len(part)),
+            sparse.kron(many, part.equal),
+            sparse.kron(many, part.below),
+            np.tile(part.room, n_goals),
+            np.tile(self.down[its], n_goals),
+            np.tile(self.up[its], n_goals),
         )
-        deviations = answer.reshape(len(part), n)
-        for place, (number, sign) in enumerate(part):
-            found[number, 0 if sign > 0 else 1] = deviations[place, number]
-    return found[:, 0], found[:, 1]
+        moved = found.reshape(n_goals, n) * self.system.scale[its] + self.system.value[its]
+        self.least[its] = np.minimum(self.least[its], moved.min(axis=0))
+        self.most[its] = np.maximum(self.most[its], moved.max(axis=0))
+        self.is_exact[numbers] = True
 
 
 def solve(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from wardhouse.publish.attacker import EXACT, n_values, needed, reach, sensitive
+from wardhouse.publish.attacker import EXACT, Attack, needed, sensitive
 from wardhouse.publish.cells import System, system_of
 from wardhouse.publish.versions import PublishError
 
@@ -53,8 +53,9 @@ def audit(tables: list[Filled], files: list[Path], minimum: int) -> list[dict[st
         shown = written[system.table[number]][column][int(system.row[number])]
         hidden[number] = not shown.is_valid
     uniform = _whole_columns(system, hidden)
-    least, most = reach(system, minimum, hidden, uniform)
-    values, need = n_values(system, least, most), needed(system, minimum)
+    attack, need = Attack(system, minimum, hidden, uniform), needed(system, minimum)
+    attack.reach(need)
+    values = attack.values()
     small = sensitive(system, minimum)
     told = []
     for place, (filled, table) in enumerate(zip(tables, written, strict=True)):
@@ -68,7 +69,7 @@ def audit(tables: list[Filled], files: list[Path], minimum: int) -> list[dict[st
                 f"{', '.join(shown)}: publish internal alone in its meta.publish, and build again"
             )
         partly = its & hidden & ~uniform
-        judged = values[its & hidden & system.is_count & (need > 0)]
+        judged = its & hidden & system.is_count & (need > 0)
         told.append(
             {
                 "name": filled.table.title,
@@ -79,10 +80,21 @@ def audit(tables: list[Filled], files: list[Path], minimum: int) -> list[dict[st
                 "n_hidden_as_small": int((partly & small).sum()),
                 "n_hidden_for_others": int((partly & ~small).sum()),
                 "n_hidden_in_whole_columns": int((its & uniform).sum()),
-                "smallest_interval": int(judged.min()) if len(judged) else None,
+                "smallest_interval": _smallest(attack, np.flatnonzero(judged)),
             }
         )
     return told
+
+
+def _smallest(attack: Attack, numbers: np.ndarray) -> int | None:
+    """Return how many values the number can have that the attacker reaches most closely."""
+    while len(numbers):
+        values = attack.values()[numbers]
+        closest = int(numbers[values.argmin()])
+        if attack.is_exact[closest]:
+            return int(values.min())
+        attack.settle(closest)
+    return None
 
 
 def _whole_columns(system: System, hidden: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from wardhouse.publish.versions import PublishError
 
@@ -34,6 +35,16 @@ class Filled:
 
     table: Table
     rows: pa.Table
+
+
+@dataclass(frozen=True)
+class Component:
+    """Numbers that hang together, and what `equal`, `below` and `room` of a system say of them."""
+
+    numbers: np.ndarray
+    equal: sparse.csr_matrix
+    below: sparse.csr_matrix
+    room: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,31 @@ class System:
             if (more == hidden).all():
                 return hidden
             hidden = more
+
+    def with_hidden(self) -> sparse.csr_matrix:
+        """Return a matrix whose entry (i, j) is 1 where hiding i hides j, itself included."""
+        reached = sparse.csr_matrix(sparse.eye_array(len(self.value)))
+        while True:
+            more = sparse.csr_matrix(reached + reached @ self.implies)
+            more.data[:] = 1.0
+            if more.nnz == reached.nnz:
+                return reached
+            reached = more
+
+    def components(self, among: np.ndarray) -> list[Component]:
+        """Return the numbers among some that hang together, all others taken as they are."""
+        at = np.flatnonzero(among)
+        equal, below = self.equal[:, at], self.below[:, at]
+        linked = sparse.vstack([equal, below])
+        n, label = connected_components(abs(linked).T @ abs(linked), directed=False)
+        found = []
+        for each in range(n):
+            its = np.flatnonzero(label == each)
+            its_equal, its_below = equal[:, its], below[:, its]
+            is_below = np.diff(its_below.indptr) > 0
+            its_equal = its_equal[np.diff(its_equal.indptr) > 0]
+            found.append(Component(at[its], its_equal, its_below[is_below], self.room[is_below]))
+        return found
 
     def whole_value(self) -> np.ndarray:
         """Return the exact value of each number's whole; NaN for what is part of nothing."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from wardhouse.publish import attacker
-from wardhouse.publish.attacker import bounds, n_values, needed, reach, sensitive
-from wardhouse.publish.cells import Filled, System, system_of
+from wardhouse.publish.attacker import EXACT, FAR, Attack, bounds, needed, sensitive, solve
+from wardhouse.publish.cells import ROOT, Filled, System, system_of
 
 MOVED = 1e-5  # a smaller deviation is the solver's
 
@@ -76,24 +75,31 @@ class _State:
         self.uniform = np.zeros(len(system.value), dtype=bool)
         self.need = needed(system, minimum)
         # What is large tells much; the logarithm keeps it from deciding alone.
-        self.loss = 1 + np.log1p(np.abs(system.value) / system.scale)
+        self.loss = system.with_hidden() @ (1 + np.log1p(np.abs(system.value) / system.scale))
+        everything = np.ones(len(system.value), dtype=bool)
+        self.part_of = {n: part for part in system.components(everything) for n in part.numbers}
         self.columns = np.array(system.column)
 
     def protect(self) -> int | None:
-        """Hide until every interval is wide enough; return a table of which nothing can be shown."""
+        """Hide until every interval is wide enough; return a table that is too small, or None."""
+        system = self.system
         while True:
-            least, most = reach(self.system, self.minimum, self.hidden, self.uniform)
-            missing = self.need - n_values(self.system, least, most)
-            failing = np.flatnonzero(self.hidden & (missing > attacker.EXACT))
+            attack = Attack(system, self.minimum, self.hidden, self.uniform)
+            attack.reach(self.need)
+            missing = self.need - attack.values()
+            failing = np.flatnonzero(self.hidden & (missing > EXACT))
             if not len(failing):
                 return None
-            for number in failing[np.argsort(-missing[failing], kind="stable")].tolist():
-                moved = self._cheapest(number, missing[number], least[number], most[number])
+            order = np.lexsort((-missing[failing], system.kind[failing] != ROOT))
+            for number in failing[order].tolist():
+                moved = self._cheapest(
+                    number, missing[number], attack.least[number], attack.most[number]
+                )
                 if moved is None:
                     if (too_small := self._widen(number)) is not None:
                         return too_small
                     break
-                self.hidden = self.system.closed(self.hidden | moved)
+                self.hidden = system.closed(self.hidden | moved)
 
     def _cheapest(
         self, number: int, missing: float, least: float, most: float
@@ -102,16 +108,16 @@ class _State:
         low, high = bounds(self.system, self.minimum, self.hidden, self.uniform)
         value, scale = self.system.value[number], self.system.scale[number]
         if not self.system.is_count[number]:
-            missing *= max(abs(value), attacker.EXACT) / 10
+            missing *= max(abs(value), EXACT) / 10
         best = None
         for up in (min(missing, high[number] - most), max(0.0, missing - (least - low[number]))):
             goals = [most + up - value, least - (missing - up) - value]
-            if up < 0 or goals[1] < low[number] - value - attacker.EXACT:
+            if up < 0 or goals[1] < low[number] - value - EXACT:
                 continue
             found = [
                 self._move(number, goal / scale, low, high)
                 for goal, extent in zip(goals, (up, missing - up), strict=True)
-                if extent > attacker.EXACT
+                if extent > EXACT
             ]
             if all(each is not None for each in found):
                 cost = sum(each[0] for each in found)
@@ -124,24 +130,25 @@ class _State:
         self, number: int, goal: float, low: np.ndarray, high: np.ndarray
     ) -> tuple[float, np.ndarray] | None:
         """Return the loss, and what moves, when a number deviates so far from what it is."""
-        system, n = self.system, len(self.system.value)
-        price = np.where(self.hidden, 0.0, self.loss)
-        down = np.maximum((low - system.value) / system.scale, -attacker.FAR)
-        up = np.minimum((high - system.value) / system.scale, attacker.FAR)
-        down[number] = up[number] = goal
-        signs = sparse.csr_matrix([[1.0, -1.0]])
+        system, part = self.system, self.part_of[number]
+        its, n = part.numbers, len(part.numbers)
+        price = np.where(self.hidden, 0.0, self.loss)[its]
+        down = np.maximum((low - system.value) / system.scale, -FAR)[its]
+        up = np.minimum((high - system.value) / system.scale, FAR)[its]
+        down[its == number] = up[its == number] = goal
         # More and less are unknowns of their own: what is hidden already moves for nothing.
-        found = attacker.solve(
+        found = solve(
             np.concatenate([price, price]),
-            sparse.kron(signs, system.equal),
-            sparse.kron(signs, system.below),
-            system.room,
+            sparse.hstack([part.equal, -part.equal]),
+            sparse.hstack([part.below, -part.below]),
+            part.room,
             np.concatenate([np.maximum(down, 0), np.maximum(-up, 0)]),
             np.concatenate([np.maximum(up, 0), np.maximum(-down, 0)]),
         )
         if found is None:
             return None
-        moved = np.abs(found[:n] - found[n:]) > MOVED
+        moved = np.zeros(len(system.value), dtype=bool)
+        moved[its] = np.abs(found[:n] - found[n:]) > MOVED
         return float(self.loss[moved & ~self.hidden].sum()), moved
 
     def _widen(self, number: int) -> int | None:
@@ -157,9 +164,7 @@ class _State:
                 return int(system.table[number])
         hidden = system.closed(its)
         self.hidden |= hidden
-        for table, column in {
-            (system.table[each], self.columns[each]) for each in np.flatnonzero(hidden)
-        }:
-            all_rows = (system.table == table) & (self.columns == column)
-            self.uniform[all_rows] = self.hidden[all_rows].all()
+        for each in np.flatnonzero(hidden):
+            rows = (system.table == system.table[each]) & (self.columns == system.column[each])
+            self.uniform[rows] = self.hidden[rows].all()
         return None
