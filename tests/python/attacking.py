@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 from wardhouse.publish.cells import Filled
 from wardhouse.publish.declared import WHOLES, Cells, Column, Table
@@ -146,33 +147,31 @@ class Reader:
     def counts(declared: Table) -> list[str]:
         """Name what is counted, people first."""
         people = declared.cells.people
-        counted = [n for n, c in declared.columns.items() if c.is_number and n.startswith("n_")]
+        counted = [name for name in declared.numbers if name.startswith("n_")]
         return [people, *(name for name in counted if name != people)]
 
     def _take(self, title: str, row: int, column: str) -> None:
         self.at[title, row, column] = len(self.unknown)
         self.unknown.append((title, row, column))
         declared = self.tables[title]
-        least, most = (1.0 if column == declared.cells.people else 0.0), float(FAR)
-        of = declared.columns[column].whole
-        whole = self.shown[title][row][of] if of else None
-        if any(cells[column] is not None for cells in self.shown[title]):
-            if column == declared.cells.people:
-                least, most = self._like(self.exact[title][row][column], None)
-            elif whole is not None:
-                least, most = self._like(self.exact[title][row][column], whole)
+        is_people = column == declared.cells.people
+        least, most = (1.0 if is_people else 0.0), float(FAR)
+        its = declared.columns[column]
+        whole = self.shown[title][row][its.whole] if its.whole and not is_people else None
+        is_told = any(cells[column] is not None for cells in self.shown[title])
+        if is_told and (is_people or whole is not None):
+            least, most = self._like(self.exact[title][row][column], whole, its.contained)
         self.least.append(least)
         self.most.append(most)
 
-    def _like(self, value: int, whole: int | None) -> tuple[int, int]:
+    def _like(self, value: int, whole: int | None, contained: str | None) -> tuple[int, int]:
         """Return the numbers around one that are hidden for the same reason as it is."""
-
-        def is_small(each: int) -> bool:
-            rest = None if whole is None else whole - each
-            return each in range(1, self.minimum) or rest in range(1, self.minimum)
+        small = range(1, self.minimum)
 
         def reason(each: int) -> tuple[bool, bool, bool]:
-            return is_small(each), each == 0, each == whole
+            itself = each in small and contained != "unknown_of"
+            rest = whole is not None and whole - each in small and contained != "known_of"
+            return itself or rest, each == 0, each == whole
 
         least = most = value
         while least > 0 and reason(least - 1) == reason(value):
@@ -224,58 +223,56 @@ class Reader:
 
     def _within_rows(self) -> None:
         for title, declared in self.tables.items():
-            people = declared.cells.people
-            for row in range(len(self.shown[title])):
-                for column in self.counts(declared):
-                    whole = declared.columns[column].whole
-                    if whole:
-                        terms = [(1.0, title, row, whole), (-1.0, title, row, column)]
-                        self._sum(terms, 0, np.inf)
-                    elif column != people and declared.columns[column].adds == "encounters":
-                        terms = [(1.0, title, row, column), (-1.0, title, row, people)]
+            people, exact = declared.cells.people, self.exact[title]
+            for column in self.counts(declared):
+                if column == people:
+                    continue
+                more, fewer = declared.columns[column].whole or column, column
+                if more == column:
+                    fewer = people
+                if all(row[fewer] <= row[more] for row in exact):
+                    for row in range(len(exact)):
+                        terms = [(1.0, title, row, more), (-1.0, title, row, fewer)]
                         self._sum(terms, 0, np.inf)
 
-    def narrowed(self) -> dict[tuple[str, int, str], tuple[int, int]]:
-        """Return the intervals that hold fewer values than a small group can have.
+    def narrowed(self, *titles: str) -> dict[tuple[str, int, str], tuple[int, int]]:
+        """Return the intervals, of some tables or all, that hold fewer values than a small group.
 
         Where nobody or everybody is meant in the whole table, the total tells it of every row.
         """
-        return {
-            (title, row, column): (least, most)
-            for (title, row, column), (least, most) in self.intervals().items()
-            if most - least + 1 < self.minimum - 1 and not self._is_told(title, column)
-        }
+        found = {}
+        for number, (title, row, column) in enumerate(self.unknown):
+            if (title in titles or not titles) and not self._is_told(title, column):
+                least, most = self.interval(number)
+                assert least <= self.exact[title][row][column] <= most, "it read them wrongly"
+                if most - least + 1 < self.minimum - 1:
+                    found[title, row, column] = (least, most)
+        return found
 
     def _is_told(self, title: str, column: str) -> bool:
         whole = self.tables[title].columns[column].whole
         total = sum(row[column] for row in self.exact[title])
         return total == 0 or (whole and total == sum(row[whole] for row in self.exact[title]))
 
-    def intervals(self) -> dict[tuple[str, int, str], tuple[int, int]]:
-        """Return the lowest and the highest whole number that each hidden count can be."""
-        n = len(self.unknown)
-        matrix = np.zeros((len(self.sums), n))
-        for place, (terms, _, _) in enumerate(self.sums):
-            for number, sign in terms.items():
-                matrix[place, number] = sign
-        limits = (
-            [LinearConstraint(matrix, [s[1] for s in self.sums], [s[2] for s in self.sums])]
-            if self.sums
-            else []
+    def interval(self, number: int) -> tuple[int, int]:
+        """Return the lowest and the highest whole number that a hidden count can be."""
+        entries = [(p, n, s) for p, (terms, _, _) in enumerate(self.sums) for n, s in terms.items()]
+        places, numbers, signs = zip(*entries, strict=True)
+        shape = (len(self.sums), len(self.unknown))
+        matrix = sparse.csr_array((signs, (places, numbers)), shape=shape)
+        limits = LinearConstraint(
+            matrix, [least for _, least, _ in self.sums], [most for _, _, most in self.sums]
         )
-        found = {}
-        for number, name in enumerate(self.unknown):
-            ends = []
-            for sign in (1.0, -1.0):
-                cost = np.zeros(n)
-                cost[number] = sign
-                answer = milp(
-                    cost,
-                    constraints=limits,
-                    integrality=np.ones(n),
-                    bounds=Bounds(self.least, self.most),
-                )
-                assert answer.success, answer.message
-                ends.append(round(sign * answer.fun))
-            found[name] = (ends[0], ends[1])
-        return found
+        ends = []
+        for sign in (1.0, -1.0):
+            cost = np.zeros(len(self.unknown))
+            cost[number] = sign
+            answer = milp(
+                cost,
+                constraints=limits,
+                integrality=np.ones(len(self.unknown)),
+                bounds=Bounds(self.least, self.most),
+            )
+            assert answer.success, answer.message
+            ends.append(round(sign * answer.fun))
+        return ends[0], ends[1]
