@@ -1,4 +1,7 @@
--- Treatments without a known date keep their revenue, in the quarter Unknown.
+-- Treatments without a known date keep their revenue, in the quarter Unknown. A view, so that no
+-- build pays for a pass over all treatments that is seldom asked for.
+{{ config(materialized='view') }}
+
 with treatments as (
     select * from {{ ref('fct_treatments') }}
 ),

@@ -1,5 +1,7 @@
 -- What a specialty's doctors did, and what their patients say: a patient counts once, with the mean
 -- of all that the patient answered, whoever treated.
+{{ config(materialized='view') }}
+
 with care as (
     select * from {{ ref('patient_provider_totals') }}
 ),
