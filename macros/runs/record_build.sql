@@ -6,8 +6,9 @@
             create table if not exists landing.builds (
                 build_id varchar, command varchar, raw_dir varchar, areas varchar,
                 is_full_refresh boolean, started_at timestamp, completed_at timestamp,
-                n_nodes bigint, n_failed bigint
+                n_nodes bigint, n_failed bigint, minimum_cell_size bigint
             );
+            alter table landing.builds add column if not exists minimum_cell_size bigint;
             create table if not exists landing.node_runs (
                 build_id varchar, node_id varchar, node_name varchar, resource_type varchar,
                 status varchar, duration_seconds double
@@ -57,7 +58,8 @@
                 {{ flags.FULL_REFRESH | string | lower }} as is_full_refresh,
                 timezone('UTC', '{{ run_started_at.isoformat() }}'::timestamptz) as started_at,
                 timezone('UTC', now()) as completed_at,
-                {{ nodes | length }} as n_nodes, {{ failed | list | length }} as n_failed
+                {{ nodes | length }} as n_nodes, {{ failed | list | length }} as n_failed,
+                {{ var('minimum_cell_size') }} as minimum_cell_size
             from landing.warehouse_state;
             insert into landing.node_runs by name
             select

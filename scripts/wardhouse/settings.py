@@ -15,6 +15,7 @@ from wardhouse.project import SAMPLE, project_directory
 
 ALERT_OUTBOX = "WARDHOUSE_ALERT_OUTBOX"
 ALLOW_OUTSIDE_LINKS = "WARDHOUSE_ALLOW_OUTSIDE_LINKS"
+LEAST_KEY = 32  # characters of the pseudonyms' key
 RAW_DIR = "WARDHOUSE_RAW_DIR"
 REQUIRED_IN_PRODUCTION = (
     "WARDHOUSE_DB",
@@ -107,6 +108,23 @@ def export_directory(project_dir: Path | None = None) -> Path:
 def publish_directory() -> Path:
     """Return where published versions go (`WARDHOUSE_PUBLISH_DIR`, default `published`)."""
     return in_project(Path(os.environ.get("WARDHOUSE_PUBLISH_DIR", "published")))
+
+
+def pseudonym_key() -> str | None:
+    """Return the key of pseudonyms (`WARDHOUSE_PSEUDONYM_KEY`, no default), or None.
+
+    Raises
+    ------
+    SettingError
+        Where it is too short to withstand guessing.
+    """
+    key = os.environ.get("WARDHOUSE_PSEUDONYM_KEY")
+    if key and len(key) < LEAST_KEY:
+        raise SettingError(
+            f"WARDHOUSE_PSEUDONYM_KEY has {len(key)} characters: give at least {LEAST_KEY}, such "
+            "as of openssl rand -hex 32"
+        )
+    return key or None
 
 
 def artifact_directory() -> Path:

@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 from builds import SAMPLE, Builder, Outcome, parse, seed, shared_data
+from publishing import publish_sample
+from wardhouse.publish.snapshot import Published
 from wardhouse.streaming.build import collect_seldom
 
 
@@ -116,6 +118,12 @@ def lab(dbt, lab_raw_dir, built_once) -> Outcome:
 def sample(dbt, built_once) -> Outcome:
     """Return the warehouse built on the shipped sample, with every test that there is."""
     return built_once("sample", lambda place: dbt(SAMPLE, place))
+
+
+@pytest.fixture(scope="session")
+def sample_published(manifest, sample, once) -> Published:
+    """Return the version in which the built sample is published, to both audiences."""
+    return once("published", lambda place: publish_sample(manifest, sample.database, place))
 
 
 @pytest.fixture(scope="session")

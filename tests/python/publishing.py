@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ from builds import environment, invoke
 from three_models import COLUMNS, PROPERTIES, write_project
 from wardhouse.publish.snapshot import Published, publish
 
+KEY = "a key that is only for tests, 2026"
 MARTS = ("clinic.department_costs", "clinic.size_costs")
 SIZES_SQL = """
 select n_visits, count(*) as n_departments, sum(cost)::decimal(18, 2) as cost
@@ -59,6 +61,16 @@ class Warehouse:
         shutil.copy(self.database, copied.database)
         shutil.copy(self.dbt_manifest, copied.dbt_manifest)
         return copied
+
+
+def publish_sample(manifest, database: Path, place: Path) -> Published:
+    """Publish the built sample with the project's manifest, patients under pseudonyms."""
+    path = place / "manifest.json"
+    manifest.deepcopy().write(str(path))
+    declared = json.loads(path.read_text())
+    declared["metadata"]["generated_at"] = datetime.now(UTC).isoformat()  # it is of a parse
+    path.write_text(json.dumps(declared))
+    return publish(database, path, place / "published", key=KEY)
 
 
 def write_clinic(place: Path) -> Path:

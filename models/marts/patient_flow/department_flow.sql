@@ -12,6 +12,7 @@ departments as (
 flows as (
     select
         department_key,
+        count(distinct patient_key) as n_patients,
         count(*) as n_stays,
         count(*) filter (is_admission_credible) as n_admissions,
         count(*) filter (not is_admission_credible) as n_admissions_not_credible,
@@ -37,6 +38,7 @@ final as (
         departments.department_key,
         departments.hospital_id,
         departments.department,
+        flows.n_patients,
         flows.n_stays,
         flows.n_admissions,
         flows.n_admissions_not_credible,

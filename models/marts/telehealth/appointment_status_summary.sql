@@ -10,6 +10,7 @@ appointments as (
 counted as (
     select
         appointment_status,
+        count(distinct patient_key) as n_patients,
         count(*) as n_appointments,
         count(wait_minutes) as n_wait_known,
         avg(wait_minutes) as mean_wait_minutes
@@ -21,6 +22,7 @@ shares as (
     select
         statuses.appointment_status,
         statuses.is_successful,
+        coalesce(counted.n_patients, 0) as n_patients,
         coalesce(counted.n_appointments, 0) as n_appointments,
         sum(coalesce(counted.n_appointments, 0)) over ()::bigint as n_all_appointments,
         coalesce(counted.n_wait_known, 0) as n_wait_known,
@@ -34,6 +36,7 @@ final as (
     select
         appointment_status,
         is_successful,
+        n_patients,
         n_appointments,
         n_all_appointments,
         {{ rate_with_interval('n_appointments', 'n_all_appointments', 'share') }},

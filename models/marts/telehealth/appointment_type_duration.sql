@@ -6,6 +6,7 @@ with appointments as (
 visits as (
     select
         appointment_type,
+        count(distinct patient_key) as n_patients,
         count(*) as n_appointments,
         count(*) filter (is_completed) as n_completed,
         count(duration_minutes) filter (is_completed) as n_duration_known,
@@ -19,6 +20,7 @@ visits as (
 final as (
     select
         appointment_type,
+        n_patients,
         n_appointments,
         n_completed,
         {{ rate_with_interval('n_completed', 'n_appointments', 'completion_rate') }},

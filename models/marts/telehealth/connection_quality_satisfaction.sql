@@ -12,6 +12,7 @@ visits as (
     select
         coalesce(connection_quality, 'Unknown') as connection_quality,
         connection_quality_score,
+        count(distinct patient_key) as n_patients,
         {{ appointment_counts() }}
     from appointments
     group by coalesce(connection_quality, 'Unknown'), connection_quality_score
@@ -31,6 +32,7 @@ final as (
     select
         visits.connection_quality,
         visits.connection_quality_score,
+        visits.n_patients,
         visits.n_appointments,
         visits.n_technical_issues_known,
         visits.n_with_technical_issues,

@@ -16,6 +16,7 @@ answers as (
 visits as (
     select
         device_type,
+        count(distinct patient_key) as n_patients,
         {{ appointment_counts() }}
     from appointments
     group by device_type
@@ -33,6 +34,7 @@ final as (
     select
         devices.device_type,
         devices.is_mobile,
+        visits.n_patients,
         visits.n_appointments,
         visits.n_technical_issues_known,
         visits.n_with_technical_issues,

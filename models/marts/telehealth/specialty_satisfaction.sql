@@ -11,6 +11,7 @@ rated as (
     select
         coalesce(providers.specialty, 'Unknown') as specialty,
         {{ satisfaction_columns() }},
+        count(distinct feedback.patient_key) as n_patients,
         count(distinct feedback.provider_key) as n_providers,
         avg(feedback.provider_rating) as mean_provider_rating,
         count(feedback.is_recommended) as n_recommendation_known,
@@ -24,6 +25,7 @@ rated as (
 final as (
     select
         specialty,
+        n_patients,
         n_providers,
         n_feedback,
         {{ round_half_up('mean_provider_rating', 3) }} as avg_provider_rating,

@@ -16,6 +16,7 @@ visits as (
     select
         issue_type,
         has_technical_issues,
+        count(distinct patient_key) as n_patients,
         count(*) as n_appointments,
         sum(count(*)) over ()::bigint as n_technical_issues_known,
         count(*) filter (is_completed) as n_completed,
@@ -37,6 +38,7 @@ final as (
     select
         visits.issue_type as technical_issue_type,
         visits.has_technical_issues,
+        visits.n_patients,
         visits.n_appointments,
         visits.n_technical_issues_known,
         {{ rate_with_interval('n_appointments', 'n_technical_issues_known', 'appointment_rate') }},

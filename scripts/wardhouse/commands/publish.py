@@ -40,14 +40,30 @@ def publish_command(
             keep=keep,
             is_forced=force,
             project_dir=project_directory(),
+            key=settings.pseudonym_key(),
         )
     except (PublishError, OSError, settings.SettingError) as error:
         print_line(Console(stderr=True), str(error), "red")
         raise typer.Exit(1) from error
     tables, not_built = done.manifest["tables"], done.manifest["tables_not_built"]
+    without_key, withheld = done.manifest["tables_without_key"], done.audit["tables_withheld"]
     console = Console()
     if not_built:
         print_line(console, f"not built, so not published: {', '.join(not_built)}", "yellow")
     if done.manifest["health"]["is_forced"]:
         print_line(console, "published though tests failed: the manifest says so", "yellow")
-    print_line(console, f"{len(tables)} tables published, for internal readers, in {done.folder}")
+    if without_key:
+        print_line(
+            console,
+            "not published, for they name patients and WARDHOUSE_PSEUDONYM_KEY is not set: "
+            f"{', '.join(without_key)}",
+            "yellow",
+        )
+    if withheld:
+        print_line(console, f"too small to be shared: {', '.join(withheld)}", "yellow")
+    shared = done.audit["tables"]
+    print_line(
+        console,
+        f"{len(tables)} tables published, for internal readers, in {done.folder}; {len(shared)} of "
+        f"them for all, {done.audit['share_hidden']:.0%} of their numbers hidden",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     import duckdb
 
 NO_QUESTION = "this is no question: ask by select, from, with, show, describe or summarize"
+
+
+class Audience(StrEnum):
+    """Whom a version is for."""
+
+    internal = "internal"
+    shared = "shared"
+
+
 PROMPT, MORE = "wardhouse> ", "        -> "
 
 
@@ -24,6 +34,9 @@ def sql_command(
         str | None, typer.Argument(help="The question; without one they are read from the input.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows shown; 0 shows all.")] = 100,
+    audience: Annotated[
+        Audience, typer.Option(help="Exact figures, or those of which small groups are hidden.")
+    ] = Audience.internal,
 ) -> None:
     """Ask the newest published version in SQL; it locks no build and changes nothing.
 
@@ -35,7 +48,7 @@ def sql_command(
 
     try:
         memory = settings.memory()
-        snapshot = newest(settings.publish_directory(), "internal")
+        snapshot = newest(settings.publish_directory(), audience.value)
         connection = open_views(snapshot, memory)
     except (PublishError, settings.SettingError) as error:
         print_line(Console(stderr=True), str(error), "red")

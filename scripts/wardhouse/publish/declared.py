@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,50 @@ if TYPE_CHECKING:
 GRAIN = re.compile(r"One\s+row\s+per\s[^.]+\.\s*$")
 
 
+WHOLES = ("part_of", "known_of", "unknown_of")
+PSEUDONYM = "pseudonym"
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column as it is declared: what it says, and what it tells of a person."""
+    """A column as it is declared: what it says, what it tells of a person, what it counts.
+
+    Attributes
+    ----------
+    description : str
+        What it is.
+    pii : str or None
+        direct, where it names a person; quasi, where it helps to.
+    publish_as : str or None
+        pseudonym, where its values leave as such.
+    adds : str or None
+        What its values add up to, over the cells of its table and of others.
+    whole, contained : str or None
+        The column that it is contained in, and how: part_of, known_of or unknown_of.
+    sources : list of str
+        Columns of the row that it is computed from.
+    """
 
     description: str
     pii: str | None
+    publish_as: str | None = None
+    adds: str | None = None
+    whole: str | None = None
+    contained: str | None = None
+    sources: list[str] = field(default_factory=list)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it counts or sums something that can be added up or set against a whole."""
+        return self.adds is not None or self.whole is not None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a shared table counts: the columns that name a cell, and the one that counts people."""
+
+    of: list[str]
+    people: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +76,8 @@ class Table:
         In dbt's words; it ends with the grain.
     columns : dict of str to Column
         In their order.
+    cells : Cells or None
+        What it counts, where it is shared.
     """
 
     schema: str
@@ -45,11 +85,27 @@ class Table:
     audience: str
     description: str
     columns: dict[str, Column]
+    cells: Cells | None = None
 
     @property
     def title(self) -> str:
         """Name it as people ask for it."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def numbers(self) -> list[str]:
+        """Name the columns of a shared table that count or sum: the rest is computed from these."""
+        wholes = {column.whole for column in self.columns.values()}
+        return [
+            name
+            for name, column in self.columns.items()
+            if column.is_number or name in wholes or name == self.cells.people
+        ]
+
+    @property
+    def pseudonyms(self) -> list[str]:
+        """Name the columns whose values leave as pseudonyms: one makes a row tell of a patient."""
+        return [name for name, each in self.columns.items() if each.publish_as == PSEUDONYM]
 
     @property
     def grain(self) -> str | None:
@@ -74,6 +130,8 @@ class Declared:
         Schema, fact and column of each day in core: a test holds it against `dim_date`.
     nodes : dict of str to list of str
         All that a build runs, by dbt's unique id, with the ids of what each depends on.
+    consents : list of str
+        Columns of raw feeds that tell of somebody's consent, with their area and feed.
     """
 
     generated_at: datetime
@@ -81,6 +139,7 @@ class Declared:
     tables: list[Table]
     days: list[tuple[str, str, str]]
     nodes: dict[str, list[str]]
+    consents: list[str]
 
 
 def read_declared(path: Path) -> Declared:
@@ -109,6 +168,12 @@ def read_declared(path: Path) -> Declared:
                 name: node["depends_on"].get("nodes", [])
                 for name, node in {**nodes, **manifest["unit_tests"]}.items()
             },
+            sorted(
+                f"{source['source_name']}.{source['name']}.{column}"
+                for source in manifest["sources"].values()
+                for column in source["columns"]
+                if "consent" in column
+            ),
         )
     except FileNotFoundError as error:
         raise PublishError(
@@ -129,23 +194,60 @@ def _table(node: dict[str, Any]) -> Table:
         node["alias"],
         _meta(node)["publish"],
         node["description"].strip(),
-        {
-            name: Column(" ".join(column["description"].split()), _meta(column).get("pii"))
-            for name, column in node["columns"].items()
-        },
+        {name: _column(column) for name, column in node["columns"].items()},
+        Cells(**cells) if (cells := _meta(node).get("cells")) else None,
     )
     if table.audience not in AUDIENCES:
         raise PublishError(
             f"{table.title} declares publish: {table.audience}; give internal or shared, and build "
             "again"
         )
-    direct = [name for name, column in table.columns.items() if column.pii == "direct"]
+    direct = [
+        name
+        for name, column in table.columns.items()
+        if column.pii == "direct" and (name not in table.pseudonyms or table.audience == "shared")
+    ]
     if direct:
         raise PublishError(
             f"{table.title} declares {', '.join(direct)} to identify a person (pii: direct): take "
             "publish from the table or the columns out of it, and build again"
         )
+    if table.audience == "shared" and (undeclared := _undeclared(table)):
+        raise PublishError(
+            f"{table.title} is shared and does not say what {', '.join(undeclared)} count: declare "
+            "cells, and adds, part_of or from of each figure, and build again"
+        )
     return table
+
+
+def _column(declared: dict[str, Any]) -> Column:
+    meta = _meta(declared)
+    contained = next((each for each in WHOLES if each in meta), None)
+    return Column(
+        " ".join(declared["description"].split()),
+        meta.get("pii"),
+        meta.get("publish_as"),
+        meta.get("adds"),
+        contained and meta[contained],
+        contained,
+        meta.get("from", []),
+    )
+
+
+def _undeclared(table: Table) -> list[str]:
+    """Name the figures of a shared table that tell nothing of themselves, or of others wrongly."""
+    cells = table.cells
+    if cells is None:
+        return list(table.columns)
+    figures = table.columns.keys() - set(cells.of)
+    found = [name for name in (*cells.of, cells.people) if name not in table.columns]
+    for name, column in table.columns.items():
+        if name in figures:
+            read = [*column.sources, *([column.whole] if column.whole else [])]
+            is_told = name in table.numbers or column.sources
+            if not is_told or not set(read) <= figures - {name}:
+                found.append(name)
+    return found
 
 
 def _days(nodes: dict[str, dict[str, Any]]) -> set[tuple[str, str, str]]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 FAILED = ("error", "fail", "runtime error", "partial success")
 LAST_BUILD = """
-    select build_id, command, string_split(areas, ',') as areas, started_at, completed_at
+    select
+        build_id, command, string_split(areas, ',') as areas, started_at, completed_at,
+        minimum_cell_size
     from landing.builds order by started_at desc, build_id limit 1
 """
 # A build of a part leaves the rest as the builds before it left it.
@@ -50,6 +52,7 @@ class Build:
     areas: list[str]
     started_at: datetime
     completed_at: datetime
+    minimum_cell_size: int | None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import duckdb
 
 from wardhouse.private_files import keep_private
 from wardhouse.publish import versions
+from wardhouse.publish.cells import Filled
 from wardhouse.publish.declared import Declared, Table, read_declared
 from wardhouse.publish.health import (
     Build,
@@ -26,7 +27,9 @@ from wardhouse.publish.health import (
     relations,
     rows_left,
 )
+from wardhouse.publish.pseudonyms import pseudonymised
 from wardhouse.publish.read import views
+from wardhouse.publish.shared import IS_SUPPRESSED, write_shared
 from wardhouse.publish.versions import PublishError
 from wardhouse.warehouse import HeldError, identifier, open_to_read, quote
 
@@ -34,16 +37,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pyarrow as pa
+
 VIEWS = "views.sql"
+AUDIT = "audit.json"
+SUPPRESSED = {
+    "name": IS_SUPPRESSED,
+    "type": "BOOLEAN",
+    "description": "Whether figures of the row are hidden, since few people are behind them or "
+    "behind others that they would give away.",
+    "pii": None,
+}
 NAMED = 3  # of what failed, in a message
 
 
 @dataclass(frozen=True)
 class Published:
-    """What was published: the folder of the version, and what its internal manifest tells."""
+    """What was published: the version's folder, its internal manifest, the audit of the shared."""
 
     folder: Path
     manifest: dict[str, Any]
+    audit: dict[str, Any]
 
 
 def publish(
@@ -54,6 +68,7 @@ def publish(
     keep: int = 5,
     is_forced: bool = False,
     project_dir: Path | None = None,
+    key: str | None = None,
 ) -> Published:
     """Write a version, let the pointer name it, and remove all but the last versions.
 
@@ -71,12 +86,15 @@ def publish(
         Whether to publish a build of which tests failed; the manifest says so.
     project_dir
         The checkout whose git revision the manifest tells; None tells none.
+    key
+        Of pseudonyms; without one, tables that need it are not published.
 
     Raises
     ------
     PublishError
-        When there is no build, it failed, it and the dbt manifest do not belong together, or the
-        folder cannot be written. The pointer then names what it named.
+        When there is no build, it failed, it and the dbt manifest do not belong together, what is
+        shared would give small groups away, or the folder cannot be written. The pointer then
+        names what it named.
     HeldError
         When a build has the database.
     """
@@ -90,34 +108,35 @@ def publish(
                 if not (health.is_good or is_forced):
                     raise _refusal(health)
                 built = relations(connection)
-                place = writing / "internal"
-                place.mkdir()
-                tables = [
-                    _write(connection, table, place, dbt_manifest)
-                    for table in declared.tables
-                    if (table.schema, table.name) in built
+                there = [each for each in declared.tables if (each.schema, each.name) in built]
+                given = [each for each in there if not each.pseudonyms or key]
+                internal = writing / "internal"
+                internal.mkdir()
+                tables = [_write(connection, each, internal, dbt_manifest, key) for each in given]
+                shared = [
+                    Filled(each, _cells(connection, each))
+                    for each in given
+                    if each.audience == "shared"
                 ]
                 period, left = data_period(connection, declared), rows_left(connection)
             _check(tables, left, database)
             published_at = _told(datetime.now(UTC).replace(tzinfo=None))
-            manifest = {
+            told = {
                 "version": writing.name.removeprefix(versions.WRITING),
-                "audience": "internal",
                 "published_at": published_at,
                 **_origin(build, declared, project_dir),
                 "data_period": _period(period),
                 "health": {**health.told(), "is_forced": is_forced and not health.is_good},
-                "tables": tables,
-                "tables_not_built": [
-                    table.title
-                    for table in declared.tables
-                    if (table.schema, table.name) not in built
-                ],
             }
-            (place / VIEWS).write_text(views(tables), encoding="utf-8")
-            (place / versions.MANIFEST).write_text(
-                json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            manifest = {
+                **told,
+                "audience": "internal",
+                "tables": tables,
+                "tables_not_built": _titles(declared.tables, there),
+                "tables_without_key": _titles(there, given),
+            }
+            _finish(internal, manifest)
+            audit = _share(shared, declared, build.minimum_cell_size, writing / "shared", told)
             version = versions.finish(writing, published_at)
             versions.remove_old(folder, keep)
     except HeldError:
@@ -127,7 +146,51 @@ def publish(
             f"{folder} cannot take a version: {error.strerror}; free its disk or permit it, or set "
             "WARDHOUSE_PUBLISH_DIR to another"
         ) from error
-    return Published(folder / version, manifest)
+    return Published(folder / version, manifest, audit)
+
+
+def _titles(tables: list[Table], without: list[Table]) -> list[str]:
+    return [table.title for table in tables if table not in without]
+
+
+def _finish(place: Path, manifest: dict[str, Any]) -> None:
+    (place / VIEWS).write_text(views(manifest["tables"]), encoding="utf-8")
+    _write_json(place / versions.MANIFEST, manifest)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _share(
+    tables: list[Filled],
+    declared: Declared,
+    minimum: int,
+    place: Path,
+    told: dict[str, Any],
+) -> dict[str, Any]:
+    """Write what may leave the house, with its audit; return the audit."""
+    place.mkdir()
+    with duckdb.connect() as connection:
+
+        def write(table: Table, rows: pa.Table) -> tuple[Path, dict[str, Any]]:
+            connection.register("masked", rows)
+            path, entry = _copy(connection, "masked", "", table, place)
+            entry["columns"].append(SUPPRESSED)
+            return path, entry | {"cells": {"of": table.cells.of, "people": table.cells.people}}
+
+        entries, audit = write_shared(tables, minimum, declared.consents, write)
+    audit = {"version": told["version"], "published_at": told["published_at"], **audit}
+    manifest = {
+        **told,
+        "audience": "shared",
+        "minimum_cell_size": minimum,
+        "tables": entries,
+        "tables_withheld": audit["tables_withheld"],
+    }
+    _finish(place, manifest)
+    _write_json(place / AUDIT, audit)
+    return audit
 
 
 def _check(tables: list[dict[str, Any]], left: dict[str, int], database: Path) -> None:
@@ -165,6 +228,8 @@ def _build_of(
         build = last_build(connection)
     except duckdb.CatalogException:
         build = None
+    except duckdb.BinderException as error:
+        raise _sizeless(database) from error
     if build is None:
         raise PublishError(f"{database} remembers no build: run wardhouse build first")
     if declared.generated_at < build.started_at:
@@ -172,7 +237,14 @@ def _build_of(
             f"{dbt_manifest} is older than the last build of {database}: build again, or name the "
             "folder of that build's artifacts by --target-path"
         )
+    if build.minimum_cell_size is None:
+        raise _sizeless(database)
     return build
+
+
+def _sizeless(database: Path) -> PublishError:
+    """Say that the last build is of a project that did not keep its minimum_cell_size."""
+    return PublishError(f"{database} remembers no minimum_cell_size: run wardhouse build again")
 
 
 def _refusal(health: Health) -> PublishError:
@@ -186,7 +258,11 @@ def _refusal(health: Health) -> PublishError:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, dbt_manifest: Path
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    folder: Path,
+    dbt_manifest: Path,
+    key: str | None,
 ) -> dict[str, Any]:
     """Write a table, in an order that makes the same content the same file; return what it is."""
     source = f"{identifier(table.schema)}.{identifier(table.name)}"
@@ -195,21 +271,41 @@ def _write(
         raise PublishError(
             f"{table.title} has other columns than {dbt_manifest} declares: build again"
         )
+    if table.pseudonyms:
+        exact = connection.sql(f"from {source}").to_arrow_table()
+        connection.register("pseudonymised", pseudonymised(exact, table, key))
+        source = "pseudonymised"
+    _, entry = _copy(connection, source, "order by all", table, folder)
+    return entry
+
+
+def _cells(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
+    """Read a shared table in the order of what names its cells: figures would tell by theirs."""
+    source = f"{identifier(table.schema)}.{identifier(table.name)}"
+    order = ", ".join(map(identifier, table.cells.of))
+    return connection.sql(f"from {source} order by {order}").to_arrow_table()
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection, source: str, order: str, table: Table, folder: Path
+) -> tuple[Path, dict[str, Any]]:
+    """Write a table's file; return it, and what the manifest tells of it."""
+    types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
     file = f"{file_name(table.schema, safe='')}/{file_name(table.name, safe='')}.parquet"
     path = folder / file
     path.parent.mkdir(exist_ok=True)
     [n_rows] = connection.execute(
-        f"copy (from {source} order by all) to {quote(str(path))} "
-        "(format parquet, compression zstd)"
+        f"copy (from {source} {order}) to {quote(str(path))} (format parquet, compression zstd)"
     ).fetchone()
     with path.open("rb") as written:
         sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-    return {
+    return path, {
         "name": table.title,
         "schema": table.schema,
         "table": table.name,
         "file": file,
         "audience": table.audience,
+        "is_patient_level": bool(table.pseudonyms),
         "description": " ".join(table.description.split()),
         "grain": table.grain,
         "n_rows": n_rows,

@@ -16,16 +16,25 @@ MAXIMUM_LINES = 70
 
 # What a column must say of the person, by its name; any other needs to say nothing.
 IDENTIFIES = {
-    # Identifiers of the person, names, dates of birth, contacts, and what people wrote freely.
-    "direct": r"(patient|person)_id|(patient|full|first|last|middle|family|given|maiden)_name"
-    r"|.*(birth|phone|e_?mail|fax|street|address|passport|social_security|insurance_number).*"
-    r"|(.*_)?(comments?|notes?|remarks?)(_text)?|details|reason|(rejected_)?record(_text)?|undeclared_values",
+    # Identifiers of the person, names, dates of birth, contacts, numbers that somebody gave the
+    # person, and what people wrote freely.
+    "direct": r"(patient|person)_id"
+    r"|(patient|person|full|first|last|middle|family|given|maiden)_name"
+    r"|.*(birth|phone|e_?mail|fax|pager|street|address|next_of_kin|guardian|emergency_contact).*"
+    r"|contact(_(name|person|number))?|(mobile|cell)(_number)?|(.+_)?(url|website|ip|photo|ssn|mrn)"
+    r"|.*(passport|social_security|national_id|licen[cs]e|vehicle|biometric).*"
+    r"|.*(account|insurance|policy|member|medical_record|health_plan|serial|certificate)_number"
+    r"|(.*_)?(comments?|notes?|remarks?|narratives?|complaints?|free)(_text)?|details|reason"
+    r"|(rejected_)?record(_text)?|undeclared_values",
     # Records of a person, and what narrows down who it is; of single persons, places and days too.
     "quasi": r".+_id|(.+_)?(patient|person|stay|feedback|appointment|treatment|event)_key"
     r"|(?!is_|has_|n_|avg_)(.+_)?age(_.+)?|(.+_)?(gender|sex|race|ethnicity)"
     r"|(.+_)?insurance|comment_hash",
 }
-PLACE = r"(.+_)?(city|county|state|zip|zip_code|postcode)"
+PLACE = (
+    r"(.+_)?(city|town|village|county|district|region|state|country|zip|zip_code|postcode|postal_code"
+    r"|latitude|longitude|location|room|bed)"
+)
 DAY_OR_TIME = r".+_(date|time|at)|date|time|timestamp"
 # Identifiers of the staff, of places and of builds; when the pipeline did something.
 NOT_OF_A_PERSON = (
@@ -395,14 +404,27 @@ def test_every_column_that_tells_of_a_person_says_so(tables):
         ("email", "direct"),
         ("last_name", "direct"),
         ("clinical_notes", "direct"),
+        ("chief_complaint", "direct"),
+        ("emergency_contact", "direct"),
+        ("contact_person", "direct"),
+        ("mobile_number", "direct"),
+        ("ip_address", "direct"),
+        ("medical_record_number", "direct"),
+        ("driving_licence", "direct"),
         ("order_id", "quasi"),
         ("patient_key", "quasi"),
         ("age_at_admission", "quasi"),
         ("reported_age", "quasi"),
         ("gender", "quasi"),
         ("home_city", "quasi"),
+        ("postal_code", "quasi"),
+        ("home_latitude", "quasi"),
+        ("room", "quasi"),
         ("ordered_at", "quasi"),
         ("doctor_id", None),
+        ("doctor_name", None),
+        ("contact_count", None),
+        ("is_mobile", None),
         ("n_visits", None),
         ("average_wait_minutes", None),
     ],
@@ -435,25 +457,61 @@ def test_tables_that_count_people_say_who_may_read_them(models):
     assert wrong == []
 
 
-def test_what_is_published_is_of_no_single_patient(models):
-    published = [model for model in models if model.config.meta.get("publish")]
-    assert {model.config.meta["publish"] for model in published} == {"internal", "shared"}
-    wrong = [
-        model.name
-        for model in published
-        if rows_of(model) == "patients" or "direct" in map(pii_of, model.columns.values())
-    ]
+# Where a value is a person's or a record's of one: it leaves as a pseudonym or not at all.
+OF_ONE = (
+    r"(patient|person|appointment|treatment|encounter|claim|feedback|event|stay|record|member)_id"
+    r"|(.+_)?(patient|person|appointment|treatment|encounter|claim|feedback|event|stay)_key"
+)
+
+
+def published(models) -> list:
+    """Return the models that declare an audience."""
+    return [model for model in models if model.config.meta.get("publish")]
+
+
+def pseudonyms(model) -> set[str]:
+    """Name the columns that leave as pseudonyms."""
+    return {
+        name
+        for name, column in model.columns.items()
+        if column.config.meta.get("publish_as") == "pseudonym"
+    }
+
+
+def test_what_is_published_identifies_nobody(models):
+    """Single patients go to internal readers alone, and what names one leaves as a pseudonym."""
+    assert {model.config.meta["publish"] for model in published(models)} == {"internal", "shared"}
+    of_single = [model for model in published(models) if rows_of(model) == "patients"]
+    assert len(of_single) > 2
+    wrong = [model.name for model in of_single if model.config.meta["publish"] != "internal"]
+    for model in published(models):
+        names = {name for name in model.columns if re.fullmatch(OF_ONE, name)}
+        direct = {name for name, column in model.columns.items() if pii_of(column) == "direct"}
+        if not names <= direct or direct != pseudonyms(model):
+            wrong.append(model.name)
     assert wrong == []
-    # What names a doctor, a day or an hour is of few patients.
-    few = r"(doctor|provider)_(id|name)|.*_(date|hour|at)|date_day|hour_.*"
+
+
+def test_what_names_doctors_days_or_hours_is_not_shared(models):
+    """It is of few patients; and a doctor is staff, named to those who run the place alone."""
+    few = r"(.+_)?(doctor|provider|referrer)_(id|key|name)|.*_(date|hour|at)|date_day|hour_.*"
     wrong = [
         f"{model.name}.{name}"
-        for model in published
+        for model in published(models)
         if model.config.meta["publish"] == "shared"
         for name in model.columns
         if re.fullmatch(few, name)
     ]
     assert wrong == []
+
+
+def test_ages_are_published_as_groups(models):
+    """Whose oldest has no upper end: 65 and more, so that nobody of 90 or more is told apart."""
+    ages = r"(?!is_|has_|n_|avg_)(.+_)?age(_.+)?"
+    found = {
+        name for model in published(models) for name in model.columns if re.fullmatch(ages, name)
+    }
+    assert found == {"age_group"}
 
 
 def test_every_test_there_is_did_run_and_pass(manifest, sample):
