@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+LIVE = "live"  # folder of what streams leave, beside the versions
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -68,8 +70,28 @@ def newest(folder: Path) -> Snapshot:
     PublishError
         When nothing was published there, or what was is damaged.
     """
+    return _open(folder, "wardhouse publish")
+
+
+def live(folder: Path) -> Snapshot:
+    """Open what the last cycle of a stream left; a later cycle does not change it.
+
+    Parameters
+    ----------
+    folder
+        Of all versions (`WARDHOUSE_PUBLISH_DIR`).
+
+    Raises
+    ------
+    PublishError
+        When no stream left anything there, or what it left is damaged.
+    """
+    return _open(folder / LIVE, "wardhouse stream")
+
+
+def _open(folder: Path, command: str) -> Snapshot:
     try:
-        return _newest(folder)
+        return _newest(folder, command)
     except OSError as error:
         raise PublishError(
             f"{folder} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_PUBLISH_DIR "
@@ -77,17 +99,17 @@ def newest(folder: Path) -> Snapshot:
         ) from error
 
 
-def _newest(folder: Path) -> Snapshot:
+def _newest(folder: Path, command: str) -> Snapshot:
     while True:
         version = current(folder)
         if version is None:
-            raise PublishError(f"nothing is published in {folder}: run wardhouse publish first")
+            raise PublishError(f"nothing is published in {folder}: run {command} first")
         path = folder / version / MANIFEST
         try:
             held = path.open(encoding="utf-8")
         except FileNotFoundError as error:
             if current(folder) == version:
-                raise _damaged(folder / version) from error
+                raise _damaged(folder / version, command) from error
             continue  # it was replaced and removed since the pointer was read
         fcntl.flock(held, fcntl.LOCK_SH)
         try:
@@ -95,12 +117,12 @@ def _newest(folder: Path) -> Snapshot:
                 return Snapshot(version, folder / version, json.load(held), held)
         except ValueError as error:
             held.close()
-            raise _damaged(folder / version) from error
+            raise _damaged(folder / version, command) from error
         held.close()
 
 
-def _damaged(version: Path) -> PublishError:
-    return PublishError(f"{version} is damaged: run wardhouse publish again")
+def _damaged(version: Path, command: str = "wardhouse publish") -> PublishError:
+    return PublishError(f"{version} is damaged: run {command} again")
 
 
 def open_views(snapshot: Snapshot, memory: str) -> duckdb.DuckDBPyConnection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,13 +90,13 @@ def publish(
                     raise _refusal(health)
                 built = relations(connection)
                 tables = [
-                    _write(connection, table, writing, dbt_manifest)
+                    write_table(connection, table, writing, dbt_manifest)
                     for table in declared.tables
                     if (table.schema, table.name) in built
                 ]
                 period, left = data_period(connection, declared), rows_left(connection)
             _check(tables, left, database)
-            published_at = _told(datetime.now(UTC).replace(tzinfo=None))
+            published_at = told_time(datetime.now(UTC))
             manifest = {
                 "version": writing.name.removeprefix(versions.WRITING),
                 "audience": "internal",
@@ -113,9 +112,7 @@ def publish(
                 ],
             }
             (writing / VIEWS).write_text(views(tables), encoding="utf-8")
-            (writing / versions.MANIFEST).write_text(
-                json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            versions.write_manifest(writing, manifest)
             version = versions.finish(writing, published_at)
             versions.remove_old(folder, keep)
     except HeldError:
@@ -183,15 +180,32 @@ def _refusal(health: Health) -> PublishError:
     )
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, dbt_manifest: Path
+def write_table(
+    connection: duckdb.DuckDBPyConnection, table: Table, folder: Path, declared_by: Path | str
 ) -> dict[str, Any]:
-    """Write a table, in an order that makes the same content the same file; return what it is."""
+    """Write a table, in an order that makes the same content the same file; return what it is.
+
+    Parameters
+    ----------
+    connection
+        To the warehouse.
+    table
+        As it is declared.
+    folder
+        Of the version that is being written.
+    declared_by
+        What a message names as the place of the declaration.
+
+    Raises
+    ------
+    PublishError
+        When the table has other columns than are declared.
+    """
     source = f"{identifier(table.schema)}.{identifier(table.name)}"
     types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
     if list(types) != list(table.columns):
         raise PublishError(
-            f"{table.title} has other columns than {dbt_manifest} declares: build again"
+            f"{table.title} has other columns than {declared_by} declares: build again"
         )
     file = f"{file_name(table.schema, safe='')}/{file_name(table.name, safe='')}.parquet"
     path = folder / file
@@ -229,7 +243,7 @@ def _origin(build: Build, declared: Declared, project_dir: Path | None) -> dict[
     revision = project_dir and _git(project_dir, "rev-parse", "HEAD")
     changes = revision and _git(project_dir, "status", "--porcelain", "--untracked-files=no")
     return {
-        "built_at": _told(build.completed_at),
+        "built_at": told_time(build.completed_at),
         "build_id": build.build_id,
         "build_command": build.command,
         "areas": build.areas,
@@ -261,5 +275,6 @@ def _period(facts: dict[str, dict[str, str]]) -> dict[str, Any] | None:
     }
 
 
-def _told(moment: datetime) -> str:
-    return f"{moment.isoformat()}Z"
+def told_time(moment: datetime) -> str:
+    """Write a moment of UTC, with a zone or without, as manifests tell it."""
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"

@@ -12,7 +12,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wardhouse.private_files import create_private, create_private_directory, sync, write_private
 
@@ -95,6 +95,12 @@ def publishing(folder: Path) -> Iterator[Path]:
         finally:
             if writing.exists():
                 shutil.rmtree(writing)
+
+
+def write_manifest(writing: Path, manifest: dict[str, Any]) -> None:
+    """Write what a version tells of itself into the folder that `publishing` gave."""
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (writing / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
 
 
 def finish(writing: Path, published_at: str) -> str:
