@@ -9,19 +9,25 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from builds import PROJECT
+from publishing import MARTS, build, write_clinic
+from wardhouse.publish.live import publish_live
 from wardhouse.publish.read import live, open_views
 from wardhouse.publish.versions import PublishError
 
 pytestmark = [pytest.mark.long, pytest.mark.system, pytest.mark.waiting]
 
-N_KILLS = 6
+N_KILLS = 20  # of a process that does nothing but publish
+N_CYCLES = 4  # of a stream that is killed then; its first is a build of the whole area
 SEED = 11
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 FEED = "patient_flow.patient_events"
 # Of both tables: the newest hour of the one is the hour of the other's now, and what is in the
 # departments by either is who came: nobody leaves.
@@ -35,6 +41,25 @@ QUESTION = """
             where hour_at = (select max(hour_at) from patient_flow.last_48_hours)
         )
 """
+
+
+# Changes both marts and publishes them, again and again, as cycles do; says so before each.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import duckdb
+from wardhouse.publish.live import publish_live
+database, manifest, folder = map(Path, sys.argv[1:])
+nodes = json.loads(manifest.read_text())["nodes"]
+live = [nodes[f"model.wardhouse.{name}"] for name in ("department_costs", "size_costs")]
+with duckdb.connect(str(database)) as connection:
+    for cost in range(10**6):
+        connection.execute(f"update clinic.department_costs set cost = {cost}")
+        connection.execute(f"update clinic.size_costs set cost = {cost}")
+        print("begins", flush=True)
+        publish_live(connection, live, folder, None)
+"""
+COSTS = " union ".join(f"select cost from {mart}" for mart in MARTS)
 
 
 class Feeding:
@@ -65,8 +90,9 @@ class Feeding:
 class Reading:
     """Reads live answers in a loop, and notes the versions seen and whatever is wrong with one."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, problem_of: Callable[[duckdb.DuckDBPyConnection], object]):
         self.versions: set[str] = set()
+        self._problem_of = problem_of
         self.wrong: list[object] = []
         self._folder, self._is_over = folder, threading.Event()
         self._thread = threading.Thread(target=self._read)
@@ -84,16 +110,12 @@ class Reading:
 
     def _look(self) -> None:
         with live(self._folder) as snapshot, open_views(snapshot, "500MB") as connection:
-            now_at, census, hour_at, census_of_hour = connection.execute(QUESTION).fetchone()
             for table in snapshot.manifest["tables"]:
                 content = (snapshot.folder / table["file"]).read_bytes()
                 if hashlib.sha256(content).hexdigest() != table["sha256"]:
                     self.wrong.append(table)
-            if (now_at.replace(minute=0, second=0, microsecond=0), census) != (
-                hour_at,
-                census_of_hour,
-            ):
-                self.wrong.append((now_at, census, hour_at, census_of_hour))
+            if problem := self._problem_of(connection):
+                self.wrong.append(problem)
             self.versions.add(snapshot.version)
 
     def stop(self) -> None:
@@ -119,36 +141,79 @@ def stream(place: Path, *options: str) -> subprocess.Popen:
         return subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=log, stderr=log)
 
 
-def test_reader_never_sees_two_cycles_whatever_is_killed(tmp_path):
-    chance = random.Random(SEED)
-    folder = tmp_path / "published" / "live"
-    feeding, reading = Feeding(tmp_path / "source" / "a.ndjson"), Reading(tmp_path / "published")
-    states = set()
+@contextmanager
+def killed(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+    """Give a process, and kill it in the end, whatever happens."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def costs_that_differ(connection: duckdb.DuckDBPyConnection) -> object:
+    """Return the costs of both marts where they are not of one cycle."""
+    costs = connection.execute(COSTS).fetchall()
+    return costs if len(costs) != 1 else None
+
+
+def hours_that_differ(connection: duckdb.DuckDBPyConnection) -> object:
+    """Return what both tables say of now where that differs."""
+    now_at, census, hour_at, census_of_hour = connection.execute(QUESTION).fetchone()
+    hour = now_at.replace(minute=0, second=0, microsecond=0)
+    is_one = (hour, census) == (hour_at, census_of_hour)
+    return None if is_one else (now_at, census, hour_at, census_of_hour)
+
+
+def left(folder: Path) -> list[str]:
+    """Name what is in the live folder, versions without their number."""
+    return sorted(path.name.rstrip("0123456789") for path in folder.iterdir())
+
+
+def test_publisher_killed_at_random_moments_leaves_one_cycle(tmp_path):
+    clinic = build(write_clinic(tmp_path / "project"), tmp_path, "V1,P1,Ward 1,12.5,")
+    place = [str(path) for path in (clinic.database, clinic.dbt_manifest, clinic.folder)]
+    chance, states = random.Random(SEED), set()
+    reading = Reading(clinic.folder, costs_that_differ)
     try:
         for _ in range(N_KILLS):
-            before = (folder / "current.json").read_text() if folder.exists() else None
-            with stream(tmp_path) as process:
-                deadline = time.monotonic() + PATIENCE_SECONDS
-                # Wait until this process has published, then kill it a random moment later.
-                while (
-                    not (folder / "current.json").exists()
-                    or before == (folder / "current.json").read_text()
-                ):
-                    assert process.poll() is None, (tmp_path / "stream.log").read_text()[-3000:]
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
-                time.sleep(chance.random() * 3)
+            with subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, *place], stdout=subprocess.PIPE
+            ) as process:
+                assert process.stdout.readline() == b"begins\n"
+                time.sleep(chance.uniform(0, 0.3))
                 process.send_signal(signal.SIGKILL)
-            states.add(tuple(sorted(path.name.rstrip("0123456789") for path in folder.iterdir())))
+            states.add(tuple(left(clinic.folder / "live")))
+    finally:
+        reading.stop()
+    assert reading.wrong == []
+    assert len(reading.versions) > N_KILLS / 2
+    assert len(states) > 1, "every kill met the same moment"
+    nodes = json.loads(clinic.dbt_manifest.read_text())["nodes"]
+    with duckdb.connect(str(clinic.database)) as connection:
+        publish_live(connection, [nodes["model.wardhouse.size_costs"]], clinic.folder, None)
+    assert left(clinic.folder / "live") == ["", ".lock", "current.json"]
+
+
+def test_reader_never_sees_two_cycles_of_a_stream_that_is_killed(tmp_path):
+    folder = tmp_path / "published" / "live"
+    feeding = Feeding(tmp_path / "source" / "a.ndjson")
+    reading = Reading(tmp_path / "published", hours_that_differ)
+    log = tmp_path / "stream.log"
+    try:
+        with killed(stream(tmp_path)) as process:
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while len(reading.versions) < N_CYCLES:
+                assert process.poll() is None, log.read_text()[-3000:]
+                assert time.monotonic() < deadline, log.read_text()[-3000:]
+                time.sleep(0.01)
+            time.sleep(random.Random(SEED).random())
     finally:
         feeding.stop()
         reading.stop()
-    with stream(tmp_path, "--until-end") as process:
-        assert process.wait(PATIENCE_SECONDS) == 0, (tmp_path / "stream.log").read_text()[-3000:]
+    with killed(stream(tmp_path, "--until-end")) as process:
+        assert process.wait(PATIENCE_SECONDS) == 0, log.read_text()[-3000:]
     assert reading.wrong == []
-    assert len(reading.versions) > N_KILLS
-    left = sorted(path.name for path in folder.iterdir())
-    assert left[:2] == [".lock", left[1]]
-    assert len(left) == 3
+    assert left(folder) == ["", ".lock", "current.json"]
     with live(tmp_path / "published") as snapshot, open_views(snapshot, "1GB") as connection:
         assert connection.execute(QUESTION).fetchone()[1] == feeding.n_sent
