@@ -1,5 +1,5 @@
--- The last 48 hours of each department, hour by hour up to now; the newest hour is not over. Made of
--- hours, not of stays: the census is what all earlier hours left, and what came and went since.
+-- The last 48 hours of each department, hour by hour up to now. Made of hours, not of stays: the
+-- census is what all earlier hours left, and what came and went since.
 {{ config(materialized='view') }}
 
 with newest as (
@@ -57,7 +57,8 @@ final as (
                 )
         end::bigint as census,
         coalesce(flows.n_wait_known, 0) as n_wait_known,
-        {{ round_half_up('flows.wait_minutes_total / nullif(flows.n_wait_known, 0)', 2) }} as avg_wait_minutes
+        {{ round_half_up('flows.wait_minutes_total / nullif(flows.n_wait_known, 0)', 2) }}
+            as avg_wait_minutes
     from hours
     -- One row per department, and per department and hour, on each right side.
     left join flows using (department_key, hour_at)
