@@ -80,3 +80,31 @@
 {% macro is_too_long(ended_at) -%}
     {{ ended_at }} > admitted_at + to_days({{ var('maximum_stay_days') }})
 {%- endmacro %}
+
+
+{#
+    Patient flow's now, in one row, `now_at`: the newest admission or discharge that is known to have
+    happened, not the clock, for a stream may be late. Ordered, what is far from it is not looked at.
+#}
+{% macro newest_flow() -%}
+    select max(happened_at) as now_at
+    from (
+        (
+            select admitted_at as happened_at from {{ ref('fct_patient_stays') }}
+            where is_admission_credible and admitted_at <= {{ as_of() }}
+            order by happened_at desc limit 1
+        )
+        union all
+        (
+            select discharged_at as happened_at from {{ ref('fct_patient_stays') }}
+            where is_stay_credible and not is_discharge_planned and discharged_at <= {{ as_of() }}
+            order by happened_at desc nulls last limit 1
+        )
+    )
+{%- endmacro %}
+
+
+{# By how many patients an hour of department_hour_flows lets the census grow. #}
+{% macro census_gain() -%}
+    coalesce(n_admissions - n_end_unknown - n_discharges - n_discharges_planned, 0)
+{%- endmacro %}

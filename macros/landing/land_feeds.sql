@@ -128,7 +128,7 @@
             'stat': 'varchar', 'signature': 'varchar', 'survey': 'varchar'}),
         ('current_unreadable', 'unreadable', {
             'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
-            'line': 'bigint', 'error': 'varchar', 'record_text': 'varchar'}),
+            'line': 'bigint', 'error': 'varchar'}),
         ('undeclared_columns', 'undeclared', {
             'area': 'varchar', 'feed': 'varchar', 'source_file': 'varchar',
             'column_name': 'varchar'}),

@@ -116,9 +116,14 @@
     where {{ is_of_feed(feed) }} and source_file in ({{ gone_files(feed) }});
     delete from landing.landed_files
     where {{ is_of_feed(feed) }} and source_file in ({{ gone_files(feed) }});
+    -- Their text is read now and kept here alone, so that a purge finds it.
     insert into landing.unreadable_records by name
-    select current_unreadable.*
+    select
+        current_unreadable.area, current_unreadable.feed, current_unreadable.source_file,
+        current_unreadable.line, current_unreadable.error,
+        wardhouse_beginning_of(warehouse_state.raw_dir, current_unreadable.source_file) as record_text
     from landing.current_unreadable
+    cross join landing.warehouse_state
     where {{ is_of_feed(feed) }} and source_file in ({{ new_files(feed) }});
     {% if has_rejects %}
     insert into landing.unreadable_records by name

@@ -12,6 +12,7 @@ COMMANDS = {
     "reset": "reset:reset_command",
     "inspect": "inspect:inspect_command",
     "quarantine": "quality:quarantine_command",
+    "purge": "quality:purge_command",
     "alerts": "quality:alerts_command",
     "report": "report:report_command",
     "publish": "publish:publish_command",

@@ -48,6 +48,12 @@ def _changed_files(raw_dir: str, scanned: str) -> str:
     )
 
 
+def _beginning_of(raw_dir: str, source_file: str) -> str:
+    from wardhouse.landing.files import beginning_of
+
+    return beginning_of(Path(raw_dir, source_file))
+
+
 def _export(step: str, target: str) -> str:
     """Begin or finish an export; return why it cannot be, or nothing."""
     from wardhouse.exports import ExportError, begin_export, finish_export
@@ -123,6 +129,7 @@ class Plugin(BasePlugin):
         for name, function, n_arguments in (
             ("wardhouse_land", _land, 3),
             ("wardhouse_changed_files", _changed_files, 2),
+            ("wardhouse_beginning_of", _beginning_of, 2),
             ("wardhouse_export", _export, 2),
             ("wardhouse_advise", _advise, 4),
             ("wardhouse_proven_settings", _proven_settings, 2),

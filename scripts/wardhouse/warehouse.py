@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 NAME = "wardhouse"
+SPILLED = "duckdb_temp_"  # how DuckDB names what it spills
 HOLDER = re.compile(r"lock is held in (.*?) \(PID (\d+)\)")
 
 
@@ -81,6 +82,54 @@ def open_to_read(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def rewrite(database: Path, memory: str, *statements: str) -> None:
+    """Write the file again with what it holds: no byte of it tells of what was removed.
+
+    It needs the disk for both. Whoever reads the file meanwhile reads the one before to the end.
+
+    Parameters
+    ----------
+    database
+        The file.
+    memory
+        DuckDB's limit, such as 2GB.
+    statements
+        What to change in the new file before it takes the name.
+
+    Raises
+    ------
+    HeldError
+        When another process writes the file. Other errors are DuckDB's own and the file system's.
+    """
+    import duckdb
+
+    from wardhouse.private_files import create_private_directory, keep_private, sync
+
+    keep_private()
+    place = database.resolve()
+    folder = spill_folder(place)
+    create_private_directory(folder)
+    # Named as what DuckDB spills: where this is killed, the next build removes it.
+    renewed = folder / f"{SPILLED}rewritten"
+    renewed.unlink(missing_ok=True)
+    config = {"memory_limit": memory, "temp_directory": str(folder)}
+    with duckdb.connect(config=config) as connection:
+        _attach(connection, database, " (read_only)")
+        connection.execute(f"attach {quote(str(renewed))} as renewed")
+        connection.execute(f"copy from database {NAME} to renewed")
+        connection.execute("use renewed")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("use memory")
+        connection.execute("detach renewed")
+        sync(renewed)
+        # No build can begin before: this has the file, and reads it only.
+        renewed.replace(place)
+        sync(place.parent)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def _attach(connection: duckdb.DuckDBPyConnection, database: Path, options: str) -> None:
     # By its whole path: what is before a colon would be taken for an extension of DuckDB.
     import duckdb
@@ -98,7 +147,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, database: Path, options: str)
 
 
 def _clear(folder: Path) -> None:
-    left = list(folder.glob("duckdb_temp_*")) if folder.is_dir() else []
+    left = list(folder.glob(f"{SPILLED}*")) if folder.is_dir() else []
     for path in left:
         path.unlink()
     if left and not any(folder.iterdir()):

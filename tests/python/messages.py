@@ -19,6 +19,7 @@ ERRORS = {
     "OSError",
     "Problem",
     "PublishError",
+    "PurgeError",
     "RefusedError",
     "ReportError",
     "SettingError",

@@ -1,4 +1,4 @@
-"""`wardhouse quarantine` and `wardhouse alerts`."""
+"""`wardhouse quarantine`, `wardhouse purge` and `wardhouse alerts`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +43,52 @@ def quarantine_command(
         place = file if line is None else f"{file} line {line}"
         print_line(console, f"\n{place}: {reason}", "bold")
         print_line(console, record)
+
+
+def purge_command(
+    days: Annotated[
+        int | None,
+        typer.Option(min=0, help="Days since landing; else quarantine_retention_days."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+) -> None:
+    """Remove the content of records that were refused long ago; records, reasons and counts stay.
+
+    For a scheduler: no build does it. Of records refused longer ago than the days say, the text and
+    what identifies a person go from the database, and its file is written again without them.
+    Exits with 0 also where there is nothing to purge, with 1 where it could not be.
+    """
+    from wardhouse.project import project_directory
+    from wardhouse.quality.purge import PurgeError, identifying_columns, purge, retention_days
+
+    project = project_directory()
+    try:
+        days = retention_days(project) if days is None else days
+        if days is None:
+            print_line(console, "quarantine_retention_days is null: everything is kept")
+            return
+        database = settings.database()
+        done = purge(
+            database,
+            identifying_columns(project),
+            days,
+            is_dry_run=dry_run,
+            memory=settings.memory(),
+        )
+    except (OSError, PurgeError, settings.SettingError) as error:
+        _fail(str(error))
+    if done.held:
+        listed = Table("area", "feed", "records", "unreadable lines", box=None)
+        for held in done.held:
+            listed.add_row(
+                *cells((held.area, held.feed, f"{held.n_records:,}", f"{held.n_lines:,}"))
+            )
+        print_table(console, listed)
+    n_all = sum(held.n_records + held.n_lines for held in done.held)
+    what = "would lose" if dry_run else "lost"
+    print_line(console, f"{n_all:,} records refused more than {days} days ago {what} their content")
+    if done.is_rewritten:
+        print_line(console, f"{database} was written again without it")
 
 
 def alerts_command(

@@ -275,7 +275,8 @@ def stream_command(
     """Land a stream and build what it feeds, every few seconds, until stopped.
 
     The first build, and one now and then, makes the feed's whole area with its tests; the others
-    make the tables that the stream feeds. Each prints how old the newest event in core is.
+    make the tables that the stream feeds. Each prints how old the newest event in core is, and
+    publishes the live answers that the area has into WARDHOUSE_PUBLISH_DIR.
     """
     from rich.console import Console
 
@@ -308,16 +309,30 @@ def stream_command(
                 console.print(_cycle_line(cycle, ingest), soft_wrap=True)
             if cycle.error == INTERRUPTED:
                 tell_problem(console, f"build {cycle.error}")
-            elif told.is_news(cycle.error):
-                tell_problem(console, f"build failed, tried again: {cycle.error}", "red")
+            elif told.is_news(cycle.error or cycle.live_error):
+                what = "build failed" if cycle.error else "live answers are not published"
+                error = cycle.error or cycle.live_error
+                tell_problem(console, f"{what}, tried again: {error}", "red")
 
         settings.use_raw_dir(raw_dir)
-        builder = Builder(project_directory(), area)
+        builder = Builder(project_directory(), area, _publish_live)
         stream = Stream(ingest, builder, area, every, whole_every, on_cycle)
         with stopped_by_signals(stream.stop):
             last = stream.run(lambda: holds_files(folder), until_end)
-    if last and last.error not in ("", INTERRUPTED):
+    if last and not last.is_done and last.error != INTERRUPTED:
         raise typer.Exit(1)
+
+
+def _publish_live(connection: Any, nodes: list[dict[str, Any]], newest: float | None) -> str:
+    """Publish what a cycle leaves, and return why that could not be, or nothing."""
+    from wardhouse.publish.live import publish_live
+    from wardhouse.publish.versions import PublishError
+
+    try:
+        publish_live(connection, nodes, settings.publish_directory(), newest)
+    except PublishError as error:
+        return str(error)
+    return ""
 
 
 def _check_chosen(area: str) -> None:

@@ -182,3 +182,9 @@ def hash_file(path: Path) -> str:
     """Hash a file's bytes by SHA-256."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def beginning_of(path: Path) -> str:
+    """Read what a document that nobody can parse begins with, for quarantine: 1,000 bytes."""
+    with path.open("rb") as opened:
+        return opened.read(1000).decode("utf-8", errors="replace").replace("\0", "\ufffd")

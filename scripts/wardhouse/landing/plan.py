@@ -32,7 +32,7 @@ from wardhouse.landing.readers import (
 )
 from wardhouse.warehouse import identifier
 
-SURVEY_VERSION = 3  # of what a scan finds: files of another version are scanned again
+SURVEY_VERSION = 4  # of what a scan finds: files of another version are scanned again
 
 
 def _survey(path: Path, raw_dir: Path, plan: FeedPlan) -> LandedFile:
@@ -135,14 +135,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _unreadable(file: LandedFile, line: int | None, error: str) -> dict[str, Any]:
-    with file.path.open("rb") as opened:
-        text = opened.read(1000).decode("utf-8", errors="replace").replace("\0", "\ufffd")
-    return {
-        "source_file": file.source_file,
-        "line": line,
-        "error": error,
-        "record_text": text,
-    }
+    return {"source_file": file.source_file, "line": line, "error": error}
 
 
 def plan_feed(
@@ -265,7 +258,7 @@ def survey_row(plan: FeedPlan, file: LandedFile) -> dict[str, str]:
     }
 
 
-def _located(source_file: str, line: int | None, error: str, **_: str) -> str:
+def _located(source_file: str, line: int | None, error: str) -> str:
     return f"{source_file}{f' line {line}' if line else ''}: {error}"
 
 

@@ -155,7 +155,7 @@ def read_declared(path: Path) -> Declared:
         metadata, nodes = manifest["metadata"], manifest["nodes"]
         generated_at = datetime.fromisoformat(metadata["generated_at"])
         tables = [
-            _table(node)
+            table_of(node)
             for node in nodes.values()
             if node["resource_type"] == "model" and _meta(node).get("publish")
         ]
@@ -188,7 +188,14 @@ def _meta(declared: dict[str, Any]) -> dict[str, Any]:
     return {**declared.get("meta", {}), **declared.get("config", {}).get("meta", {})}
 
 
-def _table(node: dict[str, Any]) -> Table:
+def table_of(node: dict[str, Any]) -> Table:
+    """Read a model's node of a dbt manifest.
+
+    Raises
+    ------
+    PublishError
+        When it declares an audience that there is not, or a column that identifies a person.
+    """
     table = Table(
         node["schema"],
         node["alias"],

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+LIVE = "live"  # folder of what streams leave, beside the versions
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -71,8 +73,28 @@ def newest(folder: Path, audience: str) -> Snapshot:
     PublishError
         When nothing was published there, or what was is damaged.
     """
+    return _open(folder, audience, "wardhouse publish")
+
+
+def live(folder: Path) -> Snapshot:
+    """Open what the last cycle of a stream left; a later cycle does not change it.
+
+    Parameters
+    ----------
+    folder
+        Of all versions (`WARDHOUSE_PUBLISH_DIR`).
+
+    Raises
+    ------
+    PublishError
+        When no stream left anything there, or what it left is damaged.
+    """
+    return _open(folder / LIVE, "internal", "wardhouse stream")
+
+
+def _open(folder: Path, audience: str, command: str) -> Snapshot:
     try:
-        return _newest(folder, audience)
+        return _newest(folder, audience, command)
     except OSError as error:
         raise PublishError(
             f"{folder} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_PUBLISH_DIR "
@@ -80,32 +102,32 @@ def newest(folder: Path, audience: str) -> Snapshot:
         ) from error
 
 
-def _newest(folder: Path, audience: str) -> Snapshot:
+def _newest(folder: Path, audience: str, command: str) -> Snapshot:
     while True:
         version = current(folder)
         if version is None:
-            raise PublishError(f"nothing is published in {folder}: run wardhouse publish first")
+            raise PublishError(f"nothing is published in {folder}: run {command} first")
         path = folder / version
         try:
-            return _open(path, audience)
+            return _snapshot(path, audience, command)
         except FileNotFoundError as error:
             if current(folder) == version:
-                raise _damaged(path) from error
+                raise _damaged(path, command) from error
             # it was replaced and removed since the pointer was read
 
 
-def _open(path: Path, audience: str) -> Snapshot:
+def _snapshot(path: Path, audience: str, command: str) -> Snapshot:
     with ExitStack() as held:
         held.enter_context(locked(path, fcntl.LOCK_SH))
         manifest = (path / audience / MANIFEST).read_text(encoding="utf-8")
         try:
             return Snapshot(path.name, path / audience, json.loads(manifest), held.pop_all())
         except ValueError as error:
-            raise _damaged(path) from error
+            raise _damaged(path, command) from error
 
 
-def _damaged(version: Path) -> PublishError:
-    return PublishError(f"{version} is damaged: run wardhouse publish again")
+def _damaged(version: Path, command: str = "wardhouse publish") -> PublishError:
+    return PublishError(f"{version} is damaged: run {command} again")
 
 
 def open_views(snapshot: Snapshot, memory: str) -> duckdb.DuckDBPyConnection:

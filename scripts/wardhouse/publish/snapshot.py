@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,7 +111,9 @@ def publish(
                 given = [each for each in there if not each.pseudonyms or key]
                 internal = writing / "internal"
                 internal.mkdir()
-                tables = [_write(connection, each, internal, dbt_manifest, key) for each in given]
+                tables = [
+                    write_table(connection, each, internal, dbt_manifest, key) for each in given
+                ]
                 shared = [
                     Filled(each, _cells(connection, each))
                     for each in given
@@ -120,7 +121,7 @@ def publish(
                 ]
                 period, left = data_period(connection, declared), rows_left(connection)
             _check(tables, left, database)
-            published_at = _told(datetime.now(UTC).replace(tzinfo=None))
+            published_at = told_time(datetime.now(UTC))
             told = {
                 "version": writing.name.removeprefix(versions.WRITING),
                 "published_at": published_at,
@@ -155,11 +156,7 @@ def _titles(tables: list[Table], without: list[Table]) -> list[str]:
 
 def _finish(place: Path, manifest: dict[str, Any]) -> None:
     (place / VIEWS).write_text(views(manifest["tables"]), encoding="utf-8")
-    _write_json(place / versions.MANIFEST, manifest)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    versions.write_json(place / versions.MANIFEST, manifest)
 
 
 def _share(
@@ -189,7 +186,7 @@ def _share(
         "tables_withheld": audit["tables_withheld"],
     }
     _finish(place, manifest)
-    _write_json(place / AUDIT, audit)
+    versions.write_json(place / AUDIT, audit)
     return audit
 
 
@@ -257,19 +254,38 @@ def _refusal(health: Health) -> PublishError:
     )
 
 
-def _write(
+def write_table(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
     folder: Path,
-    dbt_manifest: Path,
-    key: str | None,
+    declared_by: Path | str,
+    key: str | None = None,
 ) -> dict[str, Any]:
-    """Write a table, in an order that makes the same content the same file; return what it is."""
+    """Write a table, in an order that makes the same content the same file; return what it is.
+
+    Parameters
+    ----------
+    connection
+        To the warehouse.
+    table
+        As it is declared.
+    folder
+        Of the version that is being written.
+    declared_by
+        What a message names as the place of the declaration.
+    key
+        Of pseudonyms, where the table has any.
+
+    Raises
+    ------
+    PublishError
+        When the table has other columns than are declared.
+    """
     source = f"{identifier(table.schema)}.{identifier(table.name)}"
     types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
     if list(types) != list(table.columns):
         raise PublishError(
-            f"{table.title} has other columns than {dbt_manifest} declares: build again"
+            f"{table.title} has other columns than {declared_by} declares: build again"
         )
     if table.pseudonyms:
         exact = connection.sql(f"from {source}").to_arrow_table()
@@ -327,7 +343,7 @@ def _origin(build: Build, declared: Declared, project_dir: Path | None) -> dict[
     revision = project_dir and _git(project_dir, "rev-parse", "HEAD")
     changes = revision and _git(project_dir, "status", "--porcelain", "--untracked-files=no")
     return {
-        "built_at": _told(build.completed_at),
+        "built_at": told_time(build.completed_at),
         "build_id": build.build_id,
         "build_command": build.command,
         "areas": build.areas,
@@ -359,5 +375,6 @@ def _period(facts: dict[str, dict[str, str]]) -> dict[str, Any] | None:
     }
 
 
-def _told(moment: datetime) -> str:
-    return f"{moment.isoformat()}Z"
+def told_time(moment: datetime) -> str:
+    """Write a moment of UTC, with a zone or without, as manifests tell it."""
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wardhouse.private_files import create_private, create_private_directory, sync, write_private
 
@@ -97,6 +97,11 @@ def publishing(folder: Path) -> Iterator[Path]:
         finally:
             if writing.exists():
                 shutil.rmtree(writing)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write what a version tells of itself."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def finish(writing: Path, published_at: str) -> str:

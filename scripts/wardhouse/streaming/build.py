@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    PublishLive = Callable[[Any, list[dict[str, Any]], float | None], str]
 
 # Shares that would stop a build are in quality.alerts: a stream goes on.
 ACCEPT_ALL = "accept_refused: all"
@@ -29,13 +30,20 @@ class Cycle:
     """One build: when it ended (seconds since 1970), how long it took, and what it left.
 
     `newest_event_at` is the newest event in core (seconds since 1970), or None where there is
-    none. `error` is empty where the build succeeded.
+    none. `error` is empty where the build succeeded, `live_error` where its live answers were
+    published, too, or there are none.
     """
 
     ended_at: float
     seconds: float
     newest_event_at: float | None
     error: str
+    live_error: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is to be tried again."""
+        return not (self.error or self.live_error)
 
     @property
     def age_seconds(self) -> float | None:
@@ -52,6 +60,10 @@ class Builder:
         Folder of `dbt_project.yml` and `profiles.yml`.
     area
         The area whose star is asked for its newest event.
+    publish_live
+        Called after a good build, where the area has models that declare `live: true`: with the
+        build's connection, all models that do, as nodes of a dbt manifest, and the newest event
+        (seconds since 1970, or None). Returns why they could not be published, or nothing.
 
     Notes
     -----
@@ -59,9 +71,11 @@ class Builder:
     build, so that others can read it in between.
     """
 
-    def __init__(self, project_dir: Path, area: str):
+    def __init__(self, project_dir: Path, area: str, publish_live: PublishLive | None = None):
         self._places = ["--project-dir", str(project_dir), "--profiles-dir", str(project_dir)]
         self._area = area
+        self._publish_live = publish_live
+        self._live: list[dict[str, Any]] = []
         self._manifest: Any = None
         self._cycles: dict[str, Any] = {}  # by feed, what of it is needed in a cycle
         self._ended = threading.Event()
@@ -82,16 +96,17 @@ class Builder:
         """
         began = time.monotonic()
         arguments = ["build", *selected(selection), "--no-write-json", "--log-level-file", "none"]
-        error, newest = INTERRUPTED, None
+        error, newest, live_error = INTERRUPTED, None, ""
         try:
             with self._interruptible():
                 error = self._invoke(selection, arguments)
-                newest = None if error else self._newest_event_at()
+                if not error:
+                    newest, live_error = self._tell_of_it()
         except KeyboardInterrupt:
             error = INTERRUPTED
         finally:
             let_go_of_database()
-        return Cycle(time.time(), time.monotonic() - began, newest, error)
+        return Cycle(time.time(), time.monotonic() - began, newest, error, live_error)
 
     def interrupt(self) -> None:
         """End the build that runs, from another thread; return when it has ended.
@@ -131,6 +146,9 @@ class Builder:
                 return plain_message(parsed.exception)
             self._manifest = parsed.result
             self._manifest.selectors = {}  # dbt cannot copy a manifest that has any
+            live = [node for node in parsed.result.nodes.values() if node.config.meta.get("live")]
+            if any(node.schema == self._area for node in live):
+                self._live = [node.to_dict(omit_none=True) for node in live]
             collect_seldom()
         if base := base_model(selection):
             if selection not in self._cycles:
@@ -154,14 +172,24 @@ class Builder:
             return ""
         return "; ".join(failed) or plain_message(result.exception)
 
-    def _newest_event_at(self) -> float | None:
-        """Ask the facts that name the clock of their events (`meta.event_clock`).
+    def _tell_of_it(self) -> tuple[float | None, str]:
+        """Ask for the newest event, publish live answers, and return what came of either.
 
         By the build's connection, because another process may take the database right after it.
-        An event that a clock running ahead has stamped with a time to come says nothing of age.
         """
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
+        with closing(DuckDBConnectionManager.env().handle()) as handle:
+            newest, live_error = self._newest_event_at(handle.cursor()), ""
+            if self._publish_live and self._live:
+                live_error = self._publish_live(handle.cursor(), self._live, newest)
+            return newest, live_error
+
+    def _newest_event_at(self, cursor: Any) -> float | None:
+        """Ask the facts that name the clock of their events (`meta.event_clock`).
+
+        An event that a clock running ahead has stamped with a time to come says nothing of age.
+        """
         # Ordered, what is far from the newest is not looked at.
         clocks = [
             f"(select {clock['column']} as newest_at from {node.schema}.{node.name} "  # noqa: S608 - the project's own names
@@ -172,10 +200,8 @@ class Builder:
         ]
         if not clocks:
             return None
-        union = " union all ".join(clocks)
-        with closing(DuckDBConnectionManager.env().handle()) as handle:
-            newest = f"select epoch(max(newest_at)) from ({union})"  # noqa: S608
-            return handle.cursor().execute(newest).fetchone()[0]
+        newest = f"select epoch(max(newest_at)) from ({' union all '.join(clocks)})"  # noqa: S608
+        return cursor.execute(newest).fetchone()[0]
 
 
 def collect_seldom() -> None:

@@ -107,17 +107,17 @@ class Stream:
                 began = time.monotonic()
                 is_whole = began >= whole_at or (is_last and not has_whole)
                 is_due = is_whole or has_whole
-                if is_due and has_landed() and (n_landed != built or cycle.error):
+                if is_due and has_landed() and (n_landed != built or not cycle.is_done):
                     cycle = self._builder.build(self._area if is_whole else self._ingest.feed)
                     self._on_cycle(cycle)
                     if is_whole and cycle.error:
                         whole_at = time.monotonic() + COSTLY * cycle.seconds
                     elif is_whole:
                         whole_at, has_whole = began + self._whole_every_seconds, True
-                    if not cycle.error:
+                    if cycle.is_done:
                         built = n_landed
                 if is_last:
-                    n_tries = n_tries - 1 if cycle and cycle.error else 0
+                    n_tries = n_tries - 1 if cycle and not cycle.is_done else 0
                 if n_tries:
                     self._wait(landing, began + self._every_seconds)
         finally:

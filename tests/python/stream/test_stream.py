@@ -28,6 +28,9 @@ from wardhouse.cli import app
 from wardhouse.commands.streaming import ToldOnce
 from wardhouse.landing.feeds import declared_feeds
 from wardhouse.landing.plan import plan_feed
+from wardhouse.publish.live import publish_live
+from wardhouse.publish.read import live, open_views
+from wardhouse.settings import publish_directory
 from wardhouse.streaming.batches import StreamError
 from wardhouse.streaming.build import INTERRUPTED, Builder, Cycle
 from wardhouse.streaming.ingest import Ingest, Limits
@@ -108,15 +111,17 @@ class Watched:
 class Pretender:
     """A builder that builds nothing, takes as long as it says, and fails as it is told."""
 
-    def __init__(self, *errors: str, seconds: float = 0.0):
+    def __init__(self, *errors: str, seconds: float = 0.0, live_errors: tuple[str, ...] = ()):
         self.selectors: list[str] = []
         self._errors, self._seconds = list(errors), seconds
+        self._live_errors = list(live_errors)
 
     def build(self, selector: str) -> Cycle:
         """Note the selector."""
         self.selectors.append(selector)
         error = self._errors.pop(0) if self._errors else ""
-        return Cycle(time.time(), self._seconds, None, error)
+        live_error = self._live_errors.pop(0) if self._live_errors and not error else ""
+        return Cycle(time.time(), self._seconds, None, error, live_error)
 
 
 # When it builds, without dbt
@@ -165,6 +170,15 @@ def test_failed_build_is_tried_again_as_it_was(tmp_path):
     cycles = Watched(ingest, builder, "patient_flow", list, list).run()
     assert [cycle.error for cycle in cycles] == ["locked", "locked", ""]
     assert builder.selectors == ["patient_flow"] * 3
+
+
+def test_live_answers_that_are_not_published_are_tried_again_though_nothing_lands(tmp_path):
+    source = tmp_path / "source"
+    append(source / "a.ndjson", event("P1"))
+    builder = Pretender(live_errors=("the disk is full", "the disk is full"))
+    cycles = Watched(ingest_of(tmp_path / "raw", source), builder, "patient_flow", list, list).run()
+    assert [cycle.live_error for cycle in cycles] == ["the disk is full", "the disk is full", ""]
+    assert builder.selectors == ["patient_flow", FLOW, FLOW]
 
 
 def test_whole_build_that_failed_waits_while_cycles_go_on(tmp_path):
@@ -388,11 +402,17 @@ def test_stream_that_builds_obeys_a_signal_within_seconds(tmp_path):
 # With dbt, on a warehouse that was built before
 
 
+def publish(connection, nodes, newest: float | None) -> str:
+    """Publish what is live where the command would."""
+    publish_live(connection, nodes, publish_directory(), newest)
+    return ""
+
+
 class CycleBuilder(Builder):
     """Builds what the cycles of a feed build, for the whole was built before."""
 
     def __init__(self, feed: str):
-        super().__init__(PROJECT, feed.partition(".")[0])
+        super().__init__(PROJECT, feed.partition(".")[0], publish)
         self.feed = feed
 
     def build(self, selection: str) -> Cycle:
@@ -462,7 +482,7 @@ def warehouse(dbt, tmp_path_factory):
     for path in (SAMPLE / "telehealth").glob("*.csv"):
         if path.stem != "appointment_logs":
             shutil.copy(path, warehouse.raw_dir / "telehealth")
-    tables = ("department_hour_flows", "dim_department", "dim_patient", "session_timeline")
+    tables = ("department_now", "last_48_hours", "dim_patient", "session_timeline")
     built = dbt(
         *(warehouse.raw_dir, warehouse.place, "build"),
         *("--exclude-resource-types", "test", "unit_test", "--select"),
@@ -473,6 +493,7 @@ def warehouse(dbt, tmp_path_factory):
         patch.setenv("WARDHOUSE_RAW_DIR", str(warehouse.raw_dir))
         patch.setenv("WARDHOUSE_DB", str(warehouse.database))
         patch.setenv("WARDHOUSE_EXPORT_DIR", str(warehouse.place / "exports"))
+        patch.setenv("WARDHOUSE_PUBLISH_DIR", str(warehouse.place / "published"))
         patch.setenv("DBT_TARGET_PATH", str(warehouse.place / "target"))
         patch.setenv("DBT_LOG_PATH", str(warehouse.place / "logs"))
         patch.delenv("WARDHOUSE_AREAS", raising=False)
@@ -516,6 +537,28 @@ def test_events_are_in_the_star_a_cycle_after_they_landed(warehouse):
     # A patient with a NUL is nobody, and what is to come in 2049 cannot have been told by now.
     assert len(added) == len(poison) + 2
     assert all(position.startswith("patient_events.ndjson@") for (position,) in added)
+
+
+def test_cycle_leaves_live_answers_and_lets_go_of_the_database(warehouse):
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    # Whatever was simulated last, this happened later.
+    warehouse.send(FLOW, event("LIVE", department="Burn Unit", wait_time_minutes=61))
+    *_, cycle = warehouse.stream(FLOW, until_end=True)
+    assert (cycle.error, cycle.live_error) == ("", "")
+    query = (
+        "select now_at, census, n_admissions_last_hour, n_waited_beyond_target "
+        "from patient_flow.department_now where department = 'Burn Unit'"
+    )
+    with live(warehouse.place / "published") as snapshot, open_views(snapshot, "1GB") as connection:
+        [(now_at, *counts)] = connection.execute(query).fetchall()
+        [(hour_at,)] = connection.execute(
+            "select max(hour_at) from patient_flow.last_48_hours"
+        ).fetchall()
+        newest = datetime.fromisoformat(snapshot.manifest["newest_event_at"]).replace(tzinfo=None)
+    assert counts == [1, 1, 1]
+    assert now <= now_at <= newest
+    assert hour_at == now_at.replace(minute=0, second=0, microsecond=0)
+    assert warehouse.n_stays("LIVE") == 1
 
 
 @pytest.mark.system

@@ -3,8 +3,7 @@
 -- before, which no stored row could hold without being written again with every late event.
 {{ config(materialized='view') }}
 {% set has_discharges = is_delivered('patient_flow', 'patient_events', 'discharge_time') %}
-{% set gain = 'coalesce(n_admissions - n_end_unknown - n_discharges - n_discharges_planned, 0)'
-    ~ ' - coalesce(n_overdue, 0)' %}
+{% set gain = census_gain() ~ ' - coalesce(n_overdue, 0)' %}
 {% set gain_timed = gain ~ ' - coalesce(n_stays_of_days_begun - n_stays_of_days_ended, 0)'
     ~ ' + coalesce(n_overdue_of_days, 0)' %}
 

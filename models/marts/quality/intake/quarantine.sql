@@ -22,7 +22,7 @@ unreadable as (
         source_file,
         line as line_number,
         error as reason,
-        to_json({ unreadable_text: record_text })::varchar as record
+        if(record_text is null, null, to_json({ unreadable_text: record_text }))::varchar as record
     from {{ source('landing', 'unreadable_records') }}
 ),
 
