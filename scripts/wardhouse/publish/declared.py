@@ -13,6 +13,7 @@ from wardhouse.publish.versions import AUDIENCES, PublishError
 if TYPE_CHECKING:
     from pathlib import Path
 
+UNIQUE = ("unique", "unique_together")
 GRAIN = re.compile(r"One\s+row\s+per\s[^.]+\.\s*$")
 
 
@@ -38,6 +39,8 @@ class Table:
         In dbt's words; it ends with the grain.
     columns : dict of str to Column
         In their order.
+    key : list of str
+        The columns of which a test holds that no two rows share them; empty where none does.
     """
 
     schema: str
@@ -45,6 +48,7 @@ class Table:
     audience: str
     description: str
     columns: dict[str, Column]
+    key: list[str]
 
     @property
     def title(self) -> str:
@@ -95,9 +99,10 @@ def read_declared(path: Path) -> Declared:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         metadata, nodes = manifest["metadata"], manifest["nodes"]
         generated_at = datetime.fromisoformat(metadata["generated_at"])
+        keys = _keys(nodes)
         tables = [
-            _table(node)
-            for node in nodes.values()
+            _table(node, keys.get(name, []))
+            for name, node in nodes.items()
             if node["resource_type"] == "model" and _meta(node).get("publish")
         ]
         return Declared(
@@ -123,7 +128,7 @@ def _meta(declared: dict[str, Any]) -> dict[str, Any]:
     return {**declared.get("meta", {}), **declared.get("config", {}).get("meta", {})}
 
 
-def _table(node: dict[str, Any]) -> Table:
+def _table(node: dict[str, Any], key: list[str]) -> Table:
     table = Table(
         node["schema"],
         node["alias"],
@@ -133,6 +138,7 @@ def _table(node: dict[str, Any]) -> Table:
             name: Column(" ".join(column["description"].split()), _meta(column).get("pii"))
             for name, column in node["columns"].items()
         },
+        key,
     )
     if table.audience not in AUDIENCES:
         raise PublishError(
@@ -146,6 +152,20 @@ def _table(node: dict[str, Any]) -> Table:
             "publish from the table or the columns out of it, and build again"
         )
     return table
+
+
+def _keys(nodes: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Give the shortest unique set of columns that a test of each model holds for all its rows."""
+    found: dict[str, list[str]] = {}
+    for test in nodes.values():
+        kind = test.get("test_metadata") or {}
+        model = test.get("attached_node")
+        if kind.get("name") not in UNIQUE or test.get("config", {}).get("where") or not model:
+            continue
+        columns = kind["kwargs"].get("columns") or [test["column_name"]]
+        if model not in found or len(columns) < len(found[model]):
+            found[model] = columns
+    return found
 
 
 def _days(nodes: dict[str, dict[str, Any]]) -> set[tuple[str, str, str]]:

@@ -212,6 +212,7 @@ def _write(
         "audience": table.audience,
         "description": " ".join(table.description.split()),
         "grain": table.grain,
+        "key": table.key,
         "n_rows": n_rows,
         "n_bytes": path.stat().st_size,
         "sha256": sha256,
