@@ -14,7 +14,7 @@ from wardhouse.commands.printing import print_line
 from wardhouse.project import project_directory
 
 if TYPE_CHECKING:
-    from wardhouse.publish.postgresql import Loaded
+    from wardhouse.publish.serving.postgresql import Loaded
 
 
 def publish_command(
@@ -57,9 +57,10 @@ def publish_command(
     see the one before until it is whole. With --to, PostgreSQL then reads the same version. Exits
     with 1 when something failed.
     """
-    from wardhouse.publish.postgresql import audience_of, load, serving
     from wardhouse.publish.read import newest
-    from wardhouse.publish.redshift import script
+    from wardhouse.publish.serving.postgresql import load
+    from wardhouse.publish.serving.redshift import script
+    from wardhouse.publish.serving.server import audience_of, serving
     from wardhouse.publish.versions import AUDIENCES, PublishError
 
     if audience not in (None, *AUDIENCES):

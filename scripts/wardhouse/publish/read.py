@@ -134,7 +134,6 @@ def open_views(snapshot: Snapshot, memory: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": ""})
     place = f"{snapshot.folder.absolute()}/"
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set arrow_lossless_conversion = true")  # a UUID is none of Arrow's texts
     connection.execute(f"set allowed_directories = [{quote(place)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

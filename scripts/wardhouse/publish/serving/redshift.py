@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from wardhouse.publish.column_types import Typed, typed
-from wardhouse.publish.postgresql import READER, STABLE, comments, table_name
 from wardhouse.publish.read import open_views
+from wardhouse.publish.serving.column_types import Typed, typed
+from wardhouse.publish.serving.postgresql import comments, table_name
+from wardhouse.publish.serving.server import READER, STABLE
 from wardhouse.publish.versions import PublishError
 from wardhouse.warehouse import identifier, quote
 
@@ -107,7 +108,7 @@ def _widths(
         for each in wide
     )
     source = f"{identifier(table['schema'])}.{identifier(table['table'])}"
-    found = views.sql(f"select {asked} from {source}").fetchone()  # noqa: S608
+    [found] = views.sql(f"select {asked} from {source}").fetchall()  # noqa: S608
     for column, width in zip(wide, found, strict=True):
         if (width or 0) > MOST_BYTES:
             raise PublishError(

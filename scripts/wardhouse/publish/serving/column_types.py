@@ -18,8 +18,18 @@ from wardhouse.warehouse import identifier, quote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import duckdb
+
 DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-ENDLESS = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")  # DuckDB's have an infinity
+# What DuckDB's value needs before its cast: ADBC writes an endless day as another day, and a UUID
+# as text where PostgreSQL reads its bytes.
+FINITE = "if(isinf({value}), error({title}), {value})"
+BEFORE = {
+    "DATE": FINITE,
+    "TIMESTAMP": FINITE,
+    "TIMESTAMP WITH TIME ZONE": FINITE,
+    "UUID": "unhex(replace({value}::varchar, '-', ''))",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ KINDS = {
     "DOUBLE": Kind(pa.float64(), "double precision", "double precision"),
     "VARCHAR": Kind(pa.string(), "text", "varchar"),
     "JSON": Kind(pa.string(), "text", "varchar", "VARCHAR"),
-    "UUID": Kind(pa.uuid(), "uuid", "varchar"),
+    "UUID": Kind(pa.binary(), "uuid", "varchar", "BLOB"),
     "BLOB": Kind(pa.binary(), "bytea", "varbyte"),
     "DATE": Kind(pa.date32(), "date", "date"),
     "TIME": Kind(pa.time64("us"), "time", "time"),
@@ -121,15 +131,13 @@ def _typed(title: str, column: dict[str, Any]) -> Typed:
             "Redshift here: cast it in the model, to varchar say, and build again"
         )
     name = identifier(column["name"])
-    expression = name
-    if value in ENDLESS:
-        text = quote(f"infinite in {title}.{column['name']}")
-        finite = "if(isinf({0}), error({1}), {0})"
-        expression = (
-            f"list_transform({name}, lambda each: {finite.format('each', text)})"
-            if is_list
-            else finite.format(name, text)
-        )
+    needed = BEFORE.get(value, "{value}")
+    title = quote(f"{title}.{column['name']} is infinite")
+    expression = needed.format(value="each" if is_list else name, title=title)
+    if is_list and value in BEFORE:
+        expression = f"list_transform({name}, lambda each: {expression})"
+    elif is_list:
+        expression = name
     target = f"{kind.cast or value}{'[]' * is_list}"
     selected = f"cast({expression} as {target}) as {name}"
     return Typed(column["name"], column["description"], kind, is_list, selected)
@@ -143,6 +151,35 @@ def _kind(name: str) -> Kind | None:
     if name.startswith("ENUM("):
         return Kind(pa.string(), "text", "varchar", "VARCHAR")
     return KINDS.get(name)
+
+
+def check_file(
+    table: dict[str, Any], columns: Iterable[Typed], held: duckdb.DuckDBPyRelation
+) -> None:
+    """Refuse a file whose types are not those of the manifest: a cast would round in silence.
+
+    Parameters
+    ----------
+    table
+        As the manifest of the version lists it.
+    columns
+        Its own.
+    held
+        Its rows, as DuckDB reads them.
+
+    Raises
+    ------
+    PublishError
+        When Parquet holds another type: it has none like DuckDB's HUGEINT, which becomes a double.
+    """
+    types = dict(zip(held.columns, map(str, held.types), strict=True))
+    for declared, column in zip(table["columns"], columns, strict=True):
+        found = types.get(column.name)
+        if found not in (declared["type"], column.kind.cast):
+            raise PublishError(
+                f"{table['name']}.{column.name} is {declared['type']} in its manifest, and {found} "
+                "in its file: cast it in the model to a type that Parquet has, and build again"
+            )
 
 
 def check(title: str, columns: Iterable[Typed], schema: pa.Schema) -> None:
