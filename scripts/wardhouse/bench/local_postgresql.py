@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -83,7 +84,11 @@ def _free_port() -> int:
 
 
 def _run(program: Path, *arguments: str) -> None:
-    as_whom = {"user": SERVANT, "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    as_whom = (
+        {"user": SERVANT, "group": pwd.getpwnam(SERVANT).pw_gid, "extra_groups": []}
+        if os.geteuid() == 0
+        else {}
+    )
     ended = subprocess.run(
         [program, *arguments],
         stdout=subprocess.DEVNULL,

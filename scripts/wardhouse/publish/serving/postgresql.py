@@ -196,6 +196,7 @@ def write_table(
     PublishError
         When its types have no like, or the data's are not the manifest's.
     """
+    import duckdb
     from adbc_driver_manager import Error
 
     columns, name = typed(table), table_name(table)
@@ -204,15 +205,17 @@ def write_table(
     source = f"{identifier(table['schema'])}.{identifier(table['table'])}"
     selected = ", ".join(column.selected for column in columns)
     check_file(table, columns, views.sql(f"from {source}"))
-    rows = views.sql(f"select {selected} from {source}").to_arrow_reader(BATCH)  # noqa: S608
-    check(table["name"], columns, rows.schema)
     with connection.cursor() as cursor:
         try:
+            query = views.sql(f"select {selected} from {source}")  # noqa: S608
+            rows = query.to_arrow_reader(BATCH)
+            check(table["name"], columns, rows.schema)
             n_rows = cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
-        except Error as error:
+        except (Error, duckdb.Error) as error:
+            reason = said(error) if isinstance(error, Error) else str(error).partition("\n")[0]
             raise PublishError(
-                f"PostgreSQL cannot take {table['name']}: {said(error)}; mend the model and build, "
-                "or free its disk"
+                f"PostgreSQL cannot take {table['name']}: {reason}; mend the model and build, or "
+                "free its disk"
             ) from error
     if n_rows != table["n_rows"]:
         raise PublishError(f"{table['name']} has other rows than its manifest: publish again")

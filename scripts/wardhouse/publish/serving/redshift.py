@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wardhouse.publish.read import Snapshot
 
 LEAST_BYTES, MOST_BYTES = 64, 65_535
+UNREAD = ("UBIGINT", "UUID", "TIME")
 WIDE = ("varchar", "varbyte")
 HEAD = """\
 -- Loads version {version} ({audience}, published {published_at}) into Amazon Redshift.
@@ -79,6 +80,12 @@ def _table(
     schema: str, table: dict[str, Any], place: str, views: duckdb.DuckDBPyConnection
 ) -> Iterator[str]:
     columns = typed(table)
+    for column in table["columns"]:
+        if column["type"] in UNREAD:
+            raise PublishError(
+                f"{table['name']}.{column['name']} is {column['type']}, which Redshift does not "
+                "read from Parquet: cast it in the model, and build again"
+            )
     target = f"{schema}.{identifier(table_name(table))}"
     widths = _widths(table, columns, views)
     described = [f"{identifier(column.name)} {_type(column, widths)}" for column in columns]

@@ -35,7 +35,7 @@ NOT_PERMITTED, LOCKED, STOPPED, DEPENDED_ON = "42501", "55P03", "57014", "2BP01"
 class RefusedError(Exception):
     """What PostgreSQL said, and its code."""
 
-    def _init__(self, said: str, code: str | None) -> None:
+    def __init__(self, said: str, code: str | None) -> None:
         super().__init__(said)
         self.code = code
 
