@@ -196,13 +196,41 @@ def write_table(
     PublishError
         When its types have no like, or the data's are not the manifest's.
     """
+    columns = typed(table)
+    target = f"{schema}.{identifier(table_name(table))}"
+    do(connection, create_table(target, columns))
+    append(connection, schema, table, columns, views)
+    if key := _key(table, views):
+        do(connection, f"alter table {target} add primary key ({key})")
+    do_all(connection, comments("table", target, table["description"], columns))
+    do(connection, f"analyze {target}")
+
+
+def append(
+    connection: Connection,
+    schema: str,
+    table: dict[str, Any],
+    columns: list[Typed],
+    views: duckdb.DuckDBPyConnection,
+) -> None:
+    """Append the rows of a table by ADBC, each value as its column's type and no other.
+
+    Parameters
+    ----------
+    connection, schema, table, views
+        As `write_table` takes them.
+    columns
+        Of the table, which is there.
+
+    Raises
+    ------
+    PublishError
+        When the data's types are not the columns', or rows are missing.
+    """
     import duckdb
     from adbc_driver_manager import Error
 
-    columns, name = typed(table), table_name(table)
-    target = f"{schema}.{identifier(name)}"
-    do(connection, create_table(target, columns))
-    source = f"{identifier(table['schema'])}.{identifier(table['table'])}"
+    source = _source(table)
     selected = ", ".join(column.selected for column in columns)
     check_file(table, columns, views.sql(f"from {source}"))
     with connection.cursor() as cursor:
@@ -210,7 +238,9 @@ def write_table(
             query = views.sql(f"select {selected} from {source}")  # noqa: S608
             rows = query.to_arrow_reader(BATCH)
             check(table["name"], columns, rows.schema)
-            n_rows = cursor.adbc_ingest(name, rows, mode="append", db_schema_name=schema)
+            n_rows = cursor.adbc_ingest(
+                table_name(table), rows, mode="append", db_schema_name=schema
+            )
         except (Error, duckdb.Error) as error:
             reason = said(error) if isinstance(error, Error) else str(error).partition("\n")[0]
             raise PublishError(
@@ -219,10 +249,10 @@ def write_table(
             ) from error
     if n_rows != table["n_rows"]:
         raise PublishError(f"{table['name']} has other rows than its manifest: publish again")
-    if key := _key(table, views, source):
-        do(connection, f"alter table {target} add primary key ({key})")
-    do_all(connection, comments("table", target, table["description"], columns))
-    do(connection, f"analyze {target}")
+
+
+def _source(table: dict[str, Any]) -> str:
+    return f"{identifier(table['schema'])}.{identifier(table['table'])}"
 
 
 def create_table(target: str, columns: list[Typed]) -> str:
@@ -242,11 +272,13 @@ def comments(kind: str, target: str, description: str, columns: list[Typed]) -> 
             )
 
 
-def _key(table: dict[str, Any], views: duckdb.DuckDBPyConnection, source: str) -> str:
+def _key(table: dict[str, Any], views: duckdb.DuckDBPyConnection) -> str:
     """Name the columns of the declared key, where none of them is ever null, for a primary key."""
     names = [identifier(name) for name in table.get("key") or []]
     if not names:
         return ""
     is_null = " or ".join(f"{name} is null" for name in names)
-    [[n_null]] = views.sql(f"select count(*) from {source} where {is_null}").fetchall()  # noqa: S608
+    [[n_null]] = views.sql(
+        f"select count(*) from {_source(table)} where {is_null}"  # noqa: S608
+    ).fetchall()
     return "" if n_null else ", ".join(names)
