@@ -464,7 +464,32 @@ def server():
         pytest.skip(str(reason))
 
 
+def declare_unique(model: str, columns: list[str], where: str | None = None):
+    """Declare that rows of a model are told apart by columns, as dbt's manifest does."""
+    kind = "unique" if len(columns) == 1 else "unique_together"
+    test = {
+        "resource_type": "test",
+        "test_metadata": {"name": kind, "kwargs": {"columns": columns} if columns[1:] else {}},
+        "attached_node": f"model.wardhouse.{model}",
+        "column_name": columns[0],
+        "config": {"where": where},
+        "depends_on": {"nodes": [f"model.wardhouse.{model}"]},
+    }
+    return lambda manifest: manifest["nodes"].update({f"test.wardhouse.{columns}": test})
+
+
+def test_key_is_the_shortest_that_a_test_holds_for_all_rows(clinic):
+    clinic.declare(declare_unique("department_costs", ["department", "cost"]))
+    clinic.declare(declare_unique("department_costs", ["n_visits"], where="n_visits > 1"))
+    keys = {table["name"]: table["key"] for table in clinic.publish().manifest["tables"]}
+    assert keys == {"clinic.department_costs": ["department", "cost"], "clinic.size_costs": []}
+    clinic.declare(declare_unique("department_costs", ["department"]))
+    keys = {table["name"]: table["key"] for table in clinic.publish().manifest["tables"]}
+    assert keys == {"clinic.department_costs": ["department"], "clinic.size_costs": []}
+
+
 def test_command_loads_postgresql_and_again_without_a_new_version(run, clinic, server):
+    clinic.declare(declare_unique("department_costs", ["department"]))
     done = run("publish", "--to", server)
     assert done.exit_code == 0, done.output
     assert "2 tables, 4 rows, for internal readers, loaded in wardhouse_000001" in done.output
