@@ -307,7 +307,7 @@ def test_views_of_others_read_the_new_version_and_stop_one_without_their_table(u
     load_newest(url, folder)
     assert ask(url, "select cost from mine") == [(2,)]
     write_version(folder, {"clinic.visits": "select 3 as cost"})
-    with pytest.raises(PublishError, match="a view of somebody else reads what this version has"):
+    with pytest.raises(PublishError, match="no longer: view mine depends on view wardhouse"):
         load_newest(url, folder)
     assert ask(url, COSTS) == [(2, 2)]
 
@@ -374,6 +374,20 @@ def test_transaction_reads_one_version_and_is_named_where_it_does_not_end(url, f
         assert ask(url, COSTS) == [(1, 1)]
     assert load_newest(url, folder).is_new is False
     assert ask(url, COSTS) == [(2, 2)]
+
+
+def test_transaction_that_is_older_than_the_load_finds_its_tables_empty(url, folder):
+    """So PostgreSQL sees tables that were made since; the documentation says what to do."""
+    write_pair(folder, 1)
+    load_newest(url, folder)
+    with psycopg.connect(url) as reader:
+        reader.execute("set transaction isolation level repeatable read")
+        reader.execute("select count(*) from wardhouse_000001.published")
+        write_pair(folder, 2)
+        load_newest(url, folder)
+        assert reader.execute(COSTS).fetchall() == []
+        own = COSTS.replace("wardhouse.", "wardhouse_000001.")
+        assert reader.execute(own).fetchall() == [(1, 1)]
 
 
 def test_transaction_on_a_version_of_its_own_holds_nobody_up(url, folder):

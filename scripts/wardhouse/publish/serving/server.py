@@ -28,16 +28,17 @@ ADDRESS = re.compile(
 )
 HERE = re.compile(r"/.*|(localhost|127\.0\.0\.1|\[?::1\]?)(:\d*)?")
 CONNECT_REFUSED = re.compile(r"connection to server .*? failed: (.*)", re.DOTALL)
-SAID = re.compile(r"ERROR:\s+(.*)")
+SAID, DETAIL = re.compile(r"ERROR:\s+(.*)"), re.compile(r"DETAIL:\s+(.*)")
 NOT_PERMITTED, LOCKED, STOPPED, DEPENDED_ON = "42501", "55P03", "57014", "2BP01"
 
 
 class RefusedError(Exception):
-    """What PostgreSQL said, and its code."""
+    """What PostgreSQL said, its code, and a detail that may hold values of the data."""
 
-    def __init__(self, said: str, code: str | None) -> None:
+    def __init__(self, said: str, code: str | None, detail: str = "") -> None:
         super().__init__(said)
         self.code = code
+        self.detail = detail
 
 
 def audience_of(url: str) -> str:
@@ -169,7 +170,8 @@ def said(error: Any) -> RefusedError:
     """Give what PostgreSQL said in an error of ADBC, without ADBC's own words."""
     found = SAID.search(str(error))
     text = found[1] if found else str(error)
-    return RefusedError(" ".join(text.split()), error.sqlstate)
+    detail = DETAIL.search(str(error))
+    return RefusedError(" ".join(text.split()), error.sqlstate, detail[1] if detail else "")
 
 
 def _unreachable(text: str) -> PublishError:
@@ -198,8 +200,8 @@ def refusal(connection: Connection, error: RefusedError) -> PublishError:
         )
     if error.code == DEPENDED_ON:
         return PublishError(
-            f"a view of somebody else reads what this version has no longer: {error}; drop it or "
-            "let it read another table, and run wardhouse publish --current again"
+            f"a view of somebody else reads what this version has no longer: {error.detail}; drop "
+            "it or let it read another table, and run wardhouse publish --current again"
         )
     return PublishError(
         f"PostgreSQL cannot take the version: {error}; mend it, and run wardhouse publish "
