@@ -160,6 +160,36 @@ def engagement_bench_command(
     console.print(describe_machine(), markup=False, highlight=False)
 
 
+@app.command("postgresql")
+def postgresql_bench_command(
+    rows: Annotated[int, typer.Option(min=1000, help="How many rows of ten columns.")] = 1_000_000,
+    pairs: Annotated[int, typer.Option(min=1, help="How often each side loads them.")] = 5,
+) -> None:
+    """Measure how fast PostgreSQL is loaded, beside COPY from CSV, on a server of its own."""
+    from statistics import median
+
+    from rich.console import Console
+
+    from wardhouse.bench.local_postgresql import UnavailableError, running_server
+    from wardhouse.bench.postgresql import TARGET, measure_pairs
+
+    console = Console()
+    with kept_or_temporary(None) as place, console.status("starting") as status:
+        try:
+            with running_server(is_lasting=True) as url:
+                found = measure_pairs(url, place, rows, pairs, status.update)
+        except (ContenderError, UnavailableError) as error:
+            console.print(str(error), style="red", markup=False)
+            raise typer.Exit(1) from None
+    for pair in found:
+        console.print(f"ADBC {pair.adbc:.2f} s, COPY from CSV {pair.copy:.2f} s", highlight=False)
+    ratio = median(pair.copy / pair.adbc for pair in found)
+    name = f"rows a second by ADBC against COPY from CSV, {rows:,} rows, median"
+    _print_verdicts(console, [Verdict(name, ratio, TARGET, is_floor=True)])
+    packages = ("adbc-driver-postgresql", "psycopg", "duckdb")
+    console.print(describe_machine(packages), markup=False, highlight=False)
+
+
 @app.command("stream")
 def stream_bench_command(
     bootstrap: Annotated[

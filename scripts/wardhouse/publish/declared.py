@@ -13,6 +13,7 @@ from wardhouse.publish.versions import AUDIENCES, PublishError
 if TYPE_CHECKING:
     from pathlib import Path
 
+UNIQUE = ("unique", "unique_together")
 GRAIN = re.compile(r"One\s+row\s+per\s[^.]+\.\s*$")
 
 
@@ -78,6 +79,8 @@ class Table:
         In their order.
     cells : Cells or None
         What it counts, where it is shared.
+    key : list of str
+        The columns of which a test holds that no two rows share them; empty where none does.
     """
 
     schema: str
@@ -86,6 +89,7 @@ class Table:
     description: str
     columns: dict[str, Column]
     cells: Cells | None = None
+    key: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -154,9 +158,10 @@ def read_declared(path: Path) -> Declared:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         metadata, nodes = manifest["metadata"], manifest["nodes"]
         generated_at = datetime.fromisoformat(metadata["generated_at"])
+        keys = _keys(nodes)
         tables = [
-            table_of(node)
-            for node in nodes.values()
+            table_of(node, keys.get(name, []))
+            for name, node in nodes.items()
             if node["resource_type"] == "model" and _meta(node).get("publish")
         ]
         return Declared(
@@ -188,8 +193,15 @@ def _meta(declared: dict[str, Any]) -> dict[str, Any]:
     return {**declared.get("meta", {}), **declared.get("config", {}).get("meta", {})}
 
 
-def table_of(node: dict[str, Any]) -> Table:
+def table_of(node: dict[str, Any], key: list[str] | None = None) -> Table:
     """Read a model's node of a dbt manifest.
+
+    Parameters
+    ----------
+    node
+        The model.
+    key
+        The columns that name a row, where tests hold that they do.
 
     Raises
     ------
@@ -203,6 +215,7 @@ def table_of(node: dict[str, Any]) -> Table:
         node["description"].strip(),
         {name: _column(column) for name, column in node["columns"].items()},
         Cells(**cells) if (cells := _meta(node).get("cells")) else None,
+        key or [],
     )
     if table.audience not in AUDIENCES:
         raise PublishError(
@@ -254,6 +267,20 @@ def _undeclared(table: Table) -> list[str]:
             is_told = name in table.numbers or column.sources
             if not is_told or not set(read) <= figures - {name}:
                 found.append(name)
+    return found
+
+
+def _keys(nodes: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Give the shortest unique set of columns that a test of each model holds for all its rows."""
+    found: dict[str, list[str]] = {}
+    for test in nodes.values():
+        kind = test.get("test_metadata") or {}
+        model = test.get("attached_node")
+        if kind.get("name") not in UNIQUE or test.get("config", {}).get("where") or not model:
+            continue
+        columns = kind["kwargs"].get("columns") or [test["column_name"]]
+        if model not in found or len(columns) < len(found[model]):
+            found[model] = columns
     return found
 
 

@@ -324,6 +324,7 @@ def _copy(
         "is_patient_level": bool(table.pseudonyms),
         "description": " ".join(table.description.split()),
         "grain": table.grain,
+        "key": table.key,
         "n_rows": n_rows,
         "n_bytes": path.stat().st_size,
         "sha256": sha256,

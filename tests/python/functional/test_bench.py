@@ -14,7 +14,9 @@ from wardhouse.bench.hospital import (
     read_answer,
     run_contenders,
 )
+from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.bench.measure import ContenderError, Measurement, run_measured
+from wardhouse.bench.postgresql import measure_pairs
 from wardhouse.bench.stream import details, verdicts
 from wardhouse.bench.stream_cycles import hold_back, measure_history
 from wardhouse.bench.stream_latency import measure_latency, read_latency
@@ -189,3 +191,15 @@ def test_a_target_is_met_on_its_own_side():
     [enough] = verdicts(Rates([70, 60, 80], [100]), None, None)
     [too_little] = verdicts(Rates([69], [100]), None, None)
     assert (enough.figure, enough.is_met, too_little.is_met) == (0.7, True, False)
+
+
+@pytest.mark.system
+def test_postgresql_holds_the_same_rows_both_ways(tmp_path):
+    """Else the benchmark would end with an error: each pair is compared."""
+    try:
+        with running_server() as url:
+            found = measure_pairs(url, tmp_path, rows=3000, pairs=2, tell=lambda line: None)
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    assert len(found) == 2
+    assert all(pair.adbc > 0 and pair.copy > 0 for pair in found)

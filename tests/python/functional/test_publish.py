@@ -6,16 +6,22 @@ import os
 import subprocess
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 from builds import PROJECT, holding
 from publishing import MARTS, Warehouse, build, write_clinic
 from typer.testing import CliRunner
+from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.cli import app
 from wardhouse.publish.read import newest, open_views
+from wardhouse.publish.serving.postgresql import load
+from wardhouse.publish.serving.server import serving
+from wardhouse.publish.snapshot import publish
 from wardhouse.publish.versions import PublishError, publishing, remove_old, versions
 from wardhouse.warehouse import HeldError
 
@@ -443,6 +449,105 @@ def test_sql_reads_nothing_but_its_version_and_writes_nothing(run, clinic, state
     result = run("sql", asked)
     assert result.exit_code == 1, result.output
     assert sorted(folder.rglob("*")) == before
+
+
+# PostgreSQL ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Return the address of a PostgreSQL, or skip where there is none."""
+    try:
+        with running_server() as url:
+            yield url
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+def declare_unique(model: str, columns: list[str], where: str | None = None):
+    """Declare that rows of a model are told apart by columns, as dbt's manifest does."""
+    kind = "unique" if len(columns) == 1 else "unique_together"
+    test = {
+        "resource_type": "test",
+        "test_metadata": {"name": kind, "kwargs": {"columns": columns} if columns[1:] else {}},
+        "attached_node": f"model.wardhouse.{model}",
+        "column_name": columns[0],
+        "config": {"where": where},
+        "depends_on": {"nodes": [f"model.wardhouse.{model}"]},
+    }
+    return lambda manifest: manifest["nodes"].update({f"test.wardhouse.{columns}": test})
+
+
+def test_key_is_the_shortest_that_a_test_holds_for_all_rows(clinic):
+    clinic.declare(declare_unique("department_costs", ["department", "cost"]))
+    clinic.declare(declare_unique("department_costs", ["n_visits"], where="n_visits > 1"))
+    keys = {table["name"]: table["key"] for table in clinic.publish().manifest["tables"]}
+    assert keys == {"clinic.department_costs": ["department", "cost"], "clinic.size_costs": []}
+    clinic.declare(declare_unique("department_costs", ["department"]))
+    keys = {table["name"]: table["key"] for table in clinic.publish().manifest["tables"]}
+    assert keys == {"clinic.department_costs": ["department"], "clinic.size_costs": []}
+
+
+def test_command_loads_postgresql_and_again_without_a_new_version(run, clinic, server):
+    clinic.declare(declare_unique("department_costs", ["department"]))
+    done = run("publish", "--to", server)
+    assert done.exit_code == 0, done.output
+    assert "2 tables, 4 rows, for internal readers, loaded in wardhouse_000001" in done.output
+    with psycopg.connect(server) as reader:
+        found = reader.execute("select * from wardhouse.clinic__department_costs order by 1")
+        assert found.fetchall() == [("Ward 1", 1, Decimal("12.50")), ("Ward 2", 2, Decimal(14))]
+        keys = "select conrelid::regclass::text from pg_constraint where contype = 'p'"
+        assert ("wardhouse_000001.clinic__department_costs",) in reader.execute(keys).fetchall()
+    done = run("publish", "--current", "--to", server)
+    assert (done.exit_code, "were loaded before" in done.output) == (0, True), done.output
+    assert left(clinic.folder) == ["000001"]
+
+
+def test_what_postgresql_refuses_is_said_before_anything_is_published(run, clinic):
+    done = run("publish", "--to", "postgresql://a:sEcr3t@127.0.0.1:1/b")
+    assert (done.exit_code, "cannot be reached" in done.output) == (1, True)
+    assert "sEcr3t" not in done.output
+    assert not clinic.folder.exists()
+    for wrong in (["--current"], ["--audience", "all"], ["--redshift-script", "a.sql"]):
+        assert run("publish", *wrong).exit_code == 2
+    assert not clinic.folder.exists()
+
+
+def test_command_writes_the_script_for_redshift(run, clinic, tmp_path):
+    asked = ["--redshift-script", str(tmp_path / "load.sql"), "--s3-prefix", "s3://bucket/a"]
+    done = run("publish", *asked, "--audience", "internal")
+    assert done.exit_code == 0, done.output
+    assert "load.sql loads version 000001; not run" in done.output
+    assert 'copy wardhouse_000001."clinic__size_costs" from' in (tmp_path / "load.sql").read_text()
+
+
+@pytest.mark.system
+def test_sample_is_in_postgresql_row_by_row(manifest, sample, server, tmp_path):
+    path = tmp_path / "manifest.json"
+    manifest.deepcopy().write(str(path))
+    dbt = json.loads(path.read_text())
+    dbt["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
+    path.write_text(json.dumps(dbt))
+    done = publish(sample.database, path, tmp_path / "published")
+    with (
+        serving(server, "internal") as connection,
+        newest(tmp_path / "published", "internal") as snapshot,
+        open_views(snapshot, "1GB") as views,
+        psycopg.connect(server) as reader,
+    ):
+        loaded = load(connection, snapshot, "1GB")
+        assert loaded.n_tables == len(done.manifest["tables"]) > 50
+        reader.execute("set timezone = 'UTC'")
+        n_keys = reader.execute(
+            "select count(*) from pg_constraint where contype = 'p' "
+            f"and connamespace = '{loaded.schema}'::regnamespace"
+        ).fetchone()
+        assert n_keys[0] > 40
+        for table in done.manifest["tables"]:
+            relation = f"wardhouse.{table['schema']}__{table['table']}"
+            want = views.sql(f"from {table['name']}").fetchall()
+            got = reader.execute(f"select * from {relation}").fetchall()
+            assert sorted(map(repr, got)) == sorted(map(repr, want)), table["name"]
 
 
 # The project itself -------------------------------------------------------------------------------

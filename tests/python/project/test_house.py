@@ -94,7 +94,7 @@ def test_publishing_reads_what_builds_left_and_knows_no_dbt():
     """It runs where no dbt is installed."""
     named = {
         name
-        for path in (PACKAGE / "publish").glob("*.py")
+        for path in (PACKAGE / "publish").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
