@@ -1,0 +1,382 @@
+"""Metrics say what the marts say: the SQL that MetricFlow makes of them, run on the sample."""
+
+import re
+from dataclasses import dataclass, field
+
+import pytest
+from builds import PROJECT
+from dbt.contracts.graph.semantic_manifest import SemanticManifest
+from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+from metricflow.protocols.sql_client import SqlEngine
+from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+from metricflow_semantics.model.dbt_manifest_parser import (
+    parse_manifest_from_dbt_generated_manifest,
+)
+from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+
+PAGE = PROJECT / "docs" / "metrics.md"
+DAY, MONTH = "metric_time__day", "metric_time__month"
+DEPARTMENT = {"department__hospital_id": "hospital_id", "department__department_name": "department"}
+STATUS = {"patient__vip_status": "vip_status"}
+DOCTOR = {"provider__provider_id": "doctor_id"}
+REFERRER = {"provider": "provider_key"}
+SPECIALTY = {"provider__specialty": "specialty"}
+DEVICE = {"appointment__device_type": "device_type"}
+RANKING, SCORECARD = "hospital.doctor_revenue_ranking", "telehealth.provider_scorecard"
+STATUSES, DENIALS = "telehealth.appointment_status_summary", "growth.denial_reasons"
+SUMMARY = "growth.provider_growth_summary"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A metric, and a mart that says the same.
+
+    Parameters
+    ----------
+    metric
+        The metric's name.
+    mart
+        The mart, and what of it.
+    figure
+        What the mart says, as SQL; an aggregate where its rows are finer.
+    by
+        The dimensions to ask by, with the mart's columns.
+    digits
+        Places that the mart rounds to; none where it does not.
+    where
+        What of the facts, as MetricFlow takes it.
+    """
+
+    metric: str
+    mart: str
+    figure: str
+    by: dict[str, str] = field(default_factory=dict)
+    digits: int | None = None
+    where: str | None = None
+
+    @property
+    def table(self) -> str:
+        """Name the mart."""
+        return self.mart.split()[0]
+
+
+CASES = [
+    Case("revenue", f"{RANKING} where n_treatments > 0", "total_revenue", DOCTOR),
+    Case("revenue", "hospital.revenue_by_month", "sum(total_revenue)", {MONTH: "month_start_date"}),
+    Case("revenue", "hospital.vip_summary", "sum(total_revenue)", STATUS),
+    Case("treatments", "hospital.revenue_by_month", "sum(n_treatments)", SPECIALTY),
+    Case("treated_patients", f"{RANKING} where n_patients > 0", "n_patients", DOCTOR),
+    Case("treated_patients", "hospital.vip_summary", "sum(n_patients)", STATUS),
+    Case(
+        "revenue_per_patient",
+        "hospital.vip_summary",
+        "sum(total_revenue) / sum(n_patients)",
+        STATUS,
+    ),
+    Case("average_feedback", RANKING, "avg_feedback", DOCTOR, 2),
+    # Means of patients are of six places.
+    Case(
+        "survey_score",
+        "core.patient_feedback_totals",
+        "sum(avg_feedback_score * n_feedback) / sum(n_feedback)",
+        digits=6,
+    ),
+    Case("vip_share", "hospital.vip_summary where vip_status = 'VIP'", "sum(patient_share)"),
+    Case(
+        "appointments",
+        f"{STATUSES} where n_appointments > 0",
+        "n_appointments",
+        {"appointment__appointment_status": "appointment_status"},
+    ),
+    Case(
+        "appointments",
+        "telehealth.daily_operations where n_appointments > 0",
+        "n_appointments",
+        {DAY: "date_day"},
+    ),
+    Case("completion_rate", SCORECARD, "completion_rate", {"provider__provider_id": "provider_id"}),
+    Case("completion_rate", "telehealth.device_performance", "completion_rate", DEVICE),
+    Case("no_show_rate", f"{STATUSES} where appointment_status = 'No-show'", "share"),
+    Case("no_show_rate", SCORECARD, "no_show_rate", {"provider__provider_id": "provider_id"}),
+    Case("no_show_rate", "telehealth.daily_operations", "no_show_rate", {DAY: "date_day"}),
+    Case("technical_issue_rate", "telehealth.device_performance", "technical_issue_rate", DEVICE),
+    Case(
+        "appointment_wait",
+        STATUSES,
+        "avg_wait_minutes",
+        {"appointment__appointment_status": "appointment_status"},
+        2,
+    ),
+    Case(
+        "overall_satisfaction",
+        "telehealth.specialty_satisfaction",
+        "avg_overall_satisfaction",
+        SPECIALTY,
+        3,
+    ),
+    Case(
+        "overall_satisfaction",
+        "telehealth.device_performance",
+        "avg_overall_satisfaction",
+        DEVICE,
+        3,
+        "{{ Dimension('appointment__device_type') }} is not null",
+    ),
+    Case(
+        "recommendation_rate",
+        "telehealth.specialty_satisfaction",
+        "recommendation_rate",
+        SPECIALTY,
+    ),
+    Case("admissions", "patient_flow.department_flow", "n_admissions", DEPARTMENT),
+    Case(
+        "admissions",
+        "patient_flow.daily_flow where n_admissions > 0",
+        "sum(n_admissions)",
+        {DAY: "flow_date"},
+    ),
+    Case("admission_wait", "patient_flow.department_flow", "avg_wait_minutes", DEPARTMENT, 2),
+    Case(
+        "length_of_stay", "patient_flow.department_flow", "avg_length_of_stay_hours", DEPARTMENT, 4
+    ),
+    Case(
+        "length_of_stay",
+        "patient_flow.daily_flow",
+        "avg_length_of_stay_hours",
+        {DAY: "flow_date", **DEPARTMENT},
+        2,
+    ),
+    Case("census", "patient_flow.daily_flow", "sum(closing_census)", {DAY: "flow_date"}),
+    Case(
+        "census",
+        "patient_flow.bed_occupancy where hour_at = (select max(hour_at) from "
+        "patient_flow.bed_occupancy)",
+        "census",
+        DEPARTMENT,
+    ),
+    Case("encounters", "growth.payer_mix", "n_encounters", {"payer__payer_name": "payer"}),
+    Case(
+        "encounters",
+        "growth.service_line_summary",
+        "n_encounters",
+        {"service_line__service_line_name": "service_line"},
+    ),
+    Case(
+        "encounter_cost",
+        "growth.service_line_summary",
+        "total_cost",
+        {"service_line__service_line_name": "service_line"},
+    ),
+    Case(
+        "encounter_length_of_stay",
+        "growth.payer_mix",
+        "avg_length_of_stay",
+        {"payer__payer_name": "payer"},
+    ),
+    Case("claims", f"{SUMMARY} where total_visits > 0", "total_visits", REFERRER),
+    Case(
+        "claim_amount",
+        f"{DENIALS} where breakdown = 'diagnosis' and diagnosis_code <> 'none'",
+        "claim_amount",
+        {"claim__diagnosis_code": "diagnosis_code"},
+        where="{{ Dimension('claim__diagnosis_code') }} is not null",
+    ),
+    Case("denial_rate", SUMMARY, "denial_rate", REFERRER),
+    Case(
+        "denial_rate",
+        f"{DENIALS} where breakdown = 'procedure' and procedure_code <> 'none'",
+        "denial_rate",
+        {"claim__procedure_code": "procedure_code"},
+        where="{{ Dimension('claim__procedure_code') }} is not null",
+    ),
+    Case("collection_rate", SUMMARY, "collection_rate", REFERRER),
+    Case(
+        "opportunity_win_rate",
+        "growth.pipeline_funnel where pipeline_stage in ('Closed Won', 'Closed Lost')",
+        "sum(n_opportunities) filter (pipeline_stage = 'Closed Won') / sum(n_opportunities)",
+    ),
+    Case("pipeline_roi", SUMMARY, "pipeline_roi", REFERRER),
+    Case("realised_roi", SUMMARY, "realised_roi", REFERRER),
+    *(
+        Case(
+            f"{kind}_persona_share",
+            f"engagement.persona_profiles where person_type = '{kind}'",
+            "share",
+            {"persona__persona_name": "persona_name"},
+        )
+        for kind in ("patient", "physician")
+    ),
+    Case(
+        "engagement_level",
+        "engagement.feature_profile where feature = 'engagement_level'",
+        "mean_value",
+        {"engagement_profile__person_type": "person_type"},
+    ),
+]
+
+
+class DuckDb:
+    """What MetricFlow asks of a database to write SQL for it."""
+
+    sql_engine_type = SqlEngine.DUCKDB
+    sql_plan_renderer = DuckDbSqlPlanRenderer()
+
+
+@pytest.fixture(scope="module")
+def metricflow(manifest, tmp_path_factory) -> MetricFlowEngine:
+    """Return MetricFlow on the semantic manifest that dbt writes."""
+    path = tmp_path_factory.mktemp("metrics") / "semantic_manifest.json"
+    SemanticManifest(manifest).write_json_to_file(str(path))
+    parsed = parse_manifest_from_dbt_generated_manifest(path.read_text())
+    return MetricFlowEngine(SemanticManifestLookup(parsed), DuckDb())
+
+
+def rows(sample, table: str, keys: list[str], figure: str) -> dict[tuple, float]:
+    """Ask for a figure by keys, where it is known. Who has no name is called Unknown."""
+    named = ", ".join(f"coalesce(({key})::varchar, 'Unknown')" for key in keys)
+    found = sample.query(
+        f"select {named}{',' * bool(keys)} ({figure})::double as figure from {table} "
+        "group by all having figure is not null"
+    )
+    answers = {tuple(key): value for *key, value in found}
+    assert len(answers) == len(found) > 0
+    return answers
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.metric}-{case.table}")
+def test_a_metric_says_what_the_mart_says(case, metricflow, sample):
+    request = MetricFlowQueryRequest.create(
+        metric_names=[case.metric],
+        group_by_names=list(case.by),
+        where_constraints=[case.where] if case.where else None,
+    )
+    sql = metricflow.explain(request).sql_statement.sql
+    keys = [f"{name}::date" if "metric_time" in name else name for name in case.by]
+    # An answer is one row for each key already.
+    told = rows(sample, f"({sql}\n)", keys, f"any_value({case.metric})")
+    aggregates = "(" in case.figure
+    figure = case.figure if aggregates else f"any_value({case.figure})"
+    expected = rows(sample, case.mart, list(case.by.values()), figure)
+    assert told.keys() == expected.keys()
+    rounding = 0 if case.digits is None else 0.5 * 10**-case.digits
+    assert told == {
+        key: pytest.approx(value, rel=1e-9, abs=1.001 * rounding) for key, value in expected.items()
+    }
+
+
+def formula(manifest, metric) -> str:
+    """Say how a metric is computed, by its measure or by other metrics."""
+    told = metric.type_params
+    if metric.type.value == "ratio":
+        return f"`{told.numerator.name}` / `{told.denominator.name}`"
+    if metric.type.value == "derived":
+        return f"`{told.expr}`"
+    [(model, measure)] = measures(manifest, told.measure.name)
+    place = f"`{model.node_relation.schema_name}.{model.node_relation.alias}`"
+    expression = measure.expr or measure.name
+    if expression == "1":
+        return f"rows of {place}"
+    kind = {"sum": "sum", "average": "mean", "count_distinct": "distinct"}[measure.agg.value]
+    last = ", on the last day" if measure.non_additive_dimension else ""
+    return f"{kind} `{expression}` of {place}{last}"
+
+
+def measures(manifest, name: str | None = None) -> list[tuple]:
+    """List the measures, or the one of a name, each after its semantic model."""
+    return [
+        (model, measure)
+        for model in manifest.semantic_models.values()
+        for measure in model.measures
+        if name in (None, measure.name)
+    ]
+
+
+def parts(manifest) -> set[str]:
+    """Name the metrics that others are made of: dbt makes them where a measure is declared."""
+    found = manifest.metrics.values()
+    return {each.name for each in found if "semantic_models" in each.original_file_path}
+
+
+def subject(model) -> str:
+    """Name the entity that a row of a semantic model is."""
+    own = [entity.name for entity in model.entities if entity.type.value == "primary"]
+    return own[0] if own else model.primary_entity
+
+
+def entities(manifest, metric) -> set[str]:
+    """Name what a metric is asked by: the entities of what it is computed of."""
+    if metric.type.value == "simple":
+        [(model, _)] = measures(manifest, metric.type_params.measure.name)
+        return {subject(model), *(entity.name for entity in model.entities)}
+    inputs = [manifest.metrics[name] for name in metric.depends_on.nodes]
+    return set.intersection(*(entities(manifest, each) for each in inputs))
+
+
+def dimensions(manifest) -> dict[str, list[str]]:
+    """Name the dimensions of each entity, without those of time: metric_time is all of them."""
+    found: dict[str, list[str]] = {}
+    for model in manifest.semantic_models.values():
+        told = [each.name for each in model.dimensions if each.type.value == "categorical"]
+        found[subject(model)] = found.get(subject(model), []) + told
+    return found
+
+
+def table(header: list[str], *rows: list[str]) -> str:
+    """Write a table of a page."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace(" --- ", "---") for cells in lines)
+
+
+def page_tables(manifest) -> list[str]:
+    """Write the tables of docs/metrics.md: the metrics, their parts, the dimensions."""
+    declared = sorted(manifest.metrics.values(), key=lambda each: each.name)
+    told = {
+        each.name: [f"`{each.name}`", each.description.rstrip("."), formula(manifest, each)]
+        for each in declared
+    }
+    known = dimensions(manifest)
+    metrics = [
+        [
+            *told[each.name],
+            each.config.meta["unit"],
+            ", ".join(sorted(entities(manifest, each))),
+            ", ".join(sorted({f"`{case.table}`" for case in CASES if case.metric == each.name})),
+        ]
+        for each in declared
+        if each.name not in parts(manifest)
+    ]
+    return [
+        table(["metric", "what", "formula", "unit", "by", "as in"], *metrics),
+        table(["part", "what", "formula"], *(told[name] for name in sorted(parts(manifest)))),
+        table(
+            ["entity", "dimensions"],
+            *(
+                [entity, ", ".join(f"`{entity}__{name}`" for name in known[entity])]
+                for entity in sorted(known)
+                if known[entity]
+            ),
+        ),
+    ]
+
+
+def test_the_page_of_metrics_says_what_is_declared(manifest):
+    """Whoever changes a metric takes the tables from page_tables."""
+    written = re.findall(r"(?:^\|.+\n)+", PAGE.read_text(), flags=re.MULTILINE)
+    expected = page_tables(manifest)
+    assert [each.rstrip("\n") for each in written][: len(expected)] == expected
+
+
+def test_each_metric_is_held_against_a_mart(manifest):
+    names = {metric.name for metric in manifest.metrics.values()}
+    assert {case.metric for case in CASES} == names - parts(manifest)
+    assert len(names - parts(manifest)) >= 25
+
+
+def test_metrics_and_what_they_are_made_of_are_described(manifest):
+    models = manifest.semantic_models.values()
+    inside = [
+        each for model in models for each in [*model.entities, *model.dimensions, *model.measures]
+    ]
+    told = [*manifest.metrics.values(), *models, *inside]
+    assert [each.name for each in told if not (each.description or "").strip()] == []
+    assert len(told) > 150
