@@ -1,10 +1,19 @@
 """Metrics say what the marts say: the SQL that MetricFlow makes of them, run on the sample."""
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
 
+import duckdb
 import pytest
-from builds import PROJECT
+from builds import PROJECT, holding
 from dbt.contracts.graph.semantic_manifest import SemanticManifest
 from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 from metricflow.protocols.sql_client import SqlEngine
@@ -13,6 +22,7 @@ from metricflow_semantics.model.dbt_manifest_parser import (
     parse_manifest_from_dbt_generated_manifest,
 )
 from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+from wardhouse.warehouse import open_to_read
 
 PAGE = PROJECT / "docs" / "metrics.md"
 DAY, MONTH = "metric_time__day", "metric_time__month"
@@ -226,25 +236,34 @@ class DuckDb:
 def metricflow(manifest, tmp_path_factory) -> MetricFlowEngine:
     """Return MetricFlow on the semantic manifest that dbt writes."""
     path = tmp_path_factory.mktemp("metrics") / "semantic_manifest.json"
-    SemanticManifest(manifest).write_json_to_file(str(path))
+    # dbt mixes up the lookups of a manifest that went through pickle; a copy has none yet.
+    SemanticManifest(manifest.deepcopy()).write_json_to_file(str(path))
     parsed = parse_manifest_from_dbt_generated_manifest(path.read_text())
     return MetricFlowEngine(SemanticManifestLookup(parsed), DuckDb())
 
 
-def rows(sample, table: str, keys: list[str], figure: str) -> dict[tuple, float]:
+@pytest.fixture(scope="module")
+def warehouse(sample) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Return a connection to the built sample that only reads."""
+    with open_to_read(sample.database) as connection:
+        yield connection
+
+
+def rows(warehouse, table: str, keys: list[str], figure: str) -> dict[tuple, float]:
     """Ask for a figure by keys, where it is known. Who has no name is called Unknown."""
-    named = ", ".join(f"coalesce(({key})::varchar, 'Unknown')" for key in keys)
-    found = sample.query(
-        f"select {named}{',' * bool(keys)} ({figure})::double as figure from {table} "
-        "group by all having figure is not null"
-    )
+    named = [f"coalesce(({key})::varchar, 'Unknown')" for key in keys]
+    columns = ", ".join([*named, f"({figure})::double as figure"])
+    grouped = "group by all" if "(" in figure else ""
+    found = warehouse.execute(
+        f"select * from (select {columns} from {table} {grouped}) where figure is not null"
+    ).fetchall()
     answers = {tuple(key): value for *key, value in found}
     assert len(answers) == len(found) > 0
     return answers
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.metric}-{case.table}")
-def test_a_metric_says_what_the_mart_says(case, metricflow, sample):
+def test_a_metric_says_what_the_mart_says(case, metricflow, warehouse):
     request = MetricFlowQueryRequest.create(
         metric_names=[case.metric],
         group_by_names=list(case.by),
@@ -252,11 +271,8 @@ def test_a_metric_says_what_the_mart_says(case, metricflow, sample):
     )
     sql = metricflow.explain(request).sql_statement.sql
     keys = [f"{name}::date" if "metric_time" in name else name for name in case.by]
-    # An answer is one row for each key already.
-    told = rows(sample, f"({sql}\n)", keys, f"any_value({case.metric})")
-    aggregates = "(" in case.figure
-    figure = case.figure if aggregates else f"any_value({case.figure})"
-    expected = rows(sample, case.mart, list(case.by.values()), figure)
+    told = rows(warehouse, f"({sql}\n)", keys, case.metric)
+    expected = rows(warehouse, case.mart, list(case.by.values()), case.figure)
     assert told.keys() == expected.keys()
     rounding = 0 if case.digits is None else 0.5 * 10**-case.digits
     assert told == {
@@ -380,3 +396,70 @@ def test_metrics_and_what_they_are_made_of_are_described(manifest):
     told = [*manifest.metrics.values(), *models, *inside]
     assert [each.name for each in told if not (each.description or "").strip()] == []
     assert len(told) > 150
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder with the project and what a build leaves there: `mf` is started in it."""
+
+    path: Path
+    database: Path
+
+    def run(self, *command: str) -> subprocess.CompletedProcess:
+        """Run a program of the environment, with a user's settings."""
+        left_out = ("WARDHOUSE", "DBT_", "PYTEST")
+        kept = {k: value for k, value in os.environ.items() if not k.startswith(left_out)}
+        return subprocess.run(
+            [Path(sys.executable).parent / command[0], *command[1:]],
+            cwd=self.path,
+            env=kept | {"WARDHOUSE_DB": str(self.database)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def folder(sample, tmp_path_factory) -> Folder:
+    """Return a folder as a build leaves it."""
+    path = tmp_path_factory.mktemp("asked")
+    for name in ("dbt_project.yml", "profiles.yml", "selectors.yml"):
+        shutil.copy(PROJECT / name, path)
+    for name in ("macros", "models", "seeds", "snapshots", "tests"):
+        (path / name).symlink_to(PROJECT / name)
+    found = Folder(path, Path(shutil.copy(sample.database, path)))
+    parsed = found.run("dbt", "--quiet", "parse")
+    assert parsed.returncode == 0, parsed.stdout
+    return found
+
+
+def typed() -> list[list[str]]:
+    """Read the commands of docs/metrics.md."""
+    block = PAGE.read_text().split("```")[1].replace("\\\n", " ")
+    lines = (shlex.split(line, comments=True) for line in block.splitlines())
+    return [words for words in lines if words[:1] == ["mf"]]
+
+
+@pytest.mark.system
+def test_the_commands_of_the_page_work_as_they_are_typed(folder, sample):
+    commands = typed()
+    assert len(commands) > 5
+    for command in commands:
+        done = folder.run(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    written = (folder.path / "revenue.csv").read_text().splitlines()
+    told = [line.split(",") for line in written[1:]]
+    revenue = sample.query(
+        "select vip_status, sum(total_revenue) from hospital.vip_summary group by 1"
+    )
+    for status, expected in revenue:
+        assert sum(Decimal(row[2]) for row in told if row[1] == status) == expected
+
+
+@pytest.mark.system
+def test_who_asks_during_a_build_is_told_which_process_has_the_file(folder):
+    with holding(folder.database) as process:
+        done = folder.run("mf", "query", "--metrics", "revenue")
+    assert done.returncode == 1
+    assert f"is in use by process {process.pid}" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
