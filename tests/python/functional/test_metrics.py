@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -14,14 +14,6 @@ from pathlib import Path
 import duckdb
 import pytest
 from builds import PROJECT, holding
-from dbt.contracts.graph.semantic_manifest import SemanticManifest
-from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
-from metricflow.protocols.sql_client import SqlEngine
-from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
-from metricflow_semantics.model.dbt_manifest_parser import (
-    parse_manifest_from_dbt_generated_manifest,
-)
-from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 from wardhouse.warehouse import open_to_read
 
 PAGE = PROJECT / "docs" / "metrics.md"
@@ -225,21 +217,38 @@ CASES = [
 ]
 
 
-class DuckDb:
-    """What MetricFlow asks of a database to write SQL for it."""
-
-    sql_engine_type = SqlEngine.DUCKDB
-    sql_plan_renderer = DuckDbSqlPlanRenderer()
-
-
 @pytest.fixture(scope="module")
-def metricflow(manifest, tmp_path_factory) -> MetricFlowEngine:
-    """Return MetricFlow on the semantic manifest that dbt writes."""
+def sql_of(manifest, tmp_path_factory) -> Callable[[Case], str]:
+    """Return what writes MetricFlow's SQL for a case, by the semantic manifest that dbt writes."""
+    # Imported here: it takes a second, and every run of any test collects this file.
+    from dbt.contracts.graph.semantic_manifest import SemanticManifest
+    from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+    from metricflow.protocols.sql_client import SqlEngine
+    from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+    from metricflow_semantics.model import dbt_manifest_parser
+    from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+
+    class DuckDb:
+        """What MetricFlow asks of a database to write SQL for it."""
+
+        sql_engine_type = SqlEngine.DUCKDB
+        sql_plan_renderer = DuckDbSqlPlanRenderer()
+
     path = tmp_path_factory.mktemp("metrics") / "semantic_manifest.json"
     # dbt mixes up the lookups of a manifest that went through pickle; a copy has none yet.
     SemanticManifest(manifest.deepcopy()).write_json_to_file(str(path))
-    parsed = parse_manifest_from_dbt_generated_manifest(path.read_text())
-    return MetricFlowEngine(SemanticManifestLookup(parsed), DuckDb())
+    parsed = dbt_manifest_parser.parse_manifest_from_dbt_generated_manifest(path.read_text())
+    engine = MetricFlowEngine(SemanticManifestLookup(parsed), DuckDb())
+
+    def sql_of(case: Case) -> str:
+        request = MetricFlowQueryRequest.create(
+            metric_names=[case.metric],
+            group_by_names=list(case.by),
+            where_constraints=[case.where] if case.where else None,
+        )
+        return engine.explain(request).sql_statement.sql
+
+    return sql_of
 
 
 @pytest.fixture(scope="module")
@@ -263,15 +272,9 @@ def rows(warehouse, table: str, keys: list[str], figure: str) -> dict[tuple, flo
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.metric}-{case.table}")
-def test_a_metric_says_what_the_mart_says(case, metricflow, warehouse):
-    request = MetricFlowQueryRequest.create(
-        metric_names=[case.metric],
-        group_by_names=list(case.by),
-        where_constraints=[case.where] if case.where else None,
-    )
-    sql = metricflow.explain(request).sql_statement.sql
+def test_a_metric_says_what_the_mart_says(case, sql_of, warehouse):
     keys = [f"{name}::date" if "metric_time" in name else name for name in case.by]
-    told = rows(warehouse, f"({sql}\n)", keys, case.metric)
+    told = rows(warehouse, f"({sql_of(case)}\n)", keys, case.metric)
     expected = rows(warehouse, case.mart, list(case.by.values()), case.figure)
     assert told.keys() == expected.keys()
     rounding = 0 if case.digits is None else 0.5 * 10**-case.digits
