@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+LIVE = "live"  # folder of what streams leave, beside the versions
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -78,6 +80,22 @@ def newest(folder: Path, audience: str) -> Snapshot:
             f"{folder} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_PUBLISH_DIR "
             "to another"
         ) from error
+
+
+def live(folder: Path) -> Snapshot:
+    """Open what the last cycle of a stream left; a later cycle does not change it.
+
+    Parameters
+    ----------
+    folder
+        Of all versions (`WARDHOUSE_PUBLISH_DIR`).
+
+    Raises
+    ------
+    PublishError
+        When no stream left anything there, or what it left is damaged.
+    """
+    return newest(folder / LIVE, "")
 
 
 def _newest(folder: Path, audience: str) -> Snapshot:
