@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version as version_of
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Path, Query, Request
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -21,11 +21,12 @@ from wardhouse.api.problems import (
     of_status,
     responses,
 )
-from wardhouse.api.queries import Question
+from wardhouse.api.queries import Question, take_none
 from wardhouse.api.tables import Table
 from wardhouse.routes import Route
 
 JSON = "application/json"
+SOFTWARE = version_of("wardhouse")
 PATIENTS = "/v1/patients"
 MANY = 10_000  # rows from which on a search would keep others waiting
 NAME_MEANING = "The name, in any case."
@@ -36,7 +37,7 @@ TOLD = {"version": {"type": "string", "description": "Published version that thi
 
 
 def guard(scope: str | None) -> Any:
-    """Let only keys with a scope through, and no parameter that is given twice."""
+    """Let only keys with a scope through; None lets all."""
 
     async def check(request: Request) -> None:
         if scope is not None:
@@ -45,10 +46,6 @@ def guard(scope: str | None) -> Any:
                 raise HTTPException(401, "send a key as X-API-Key", {"WWW-Authenticate": "Bearer"})
             if scope not in caller.scopes:
                 raise HTTPException(403, f"the key lacks the scope {scope}")
-        asked = [name for name, _ in request.query_params.multi_items()]
-        if len(asked) != len(set(asked)):
-            twice = sorted({each for each in asked if asked.count(each) > 1})
-            raise _wrong(twice, "Input should be given once")
 
     return Depends(check)
 
@@ -68,7 +65,7 @@ class Operations:
         self.edition, self.editions = edition, editions
         self.app = FastAPI(
             title="Wardhouse",
-            version=version_of("wardhouse"),
+            version=SOFTWARE,
             description=f"Answers of the warehouse, for {editions.audience} readers. The header "
             "Snapshot-Version names the published version that an answer is from.",
             docs_url=None,
@@ -104,7 +101,7 @@ class Operations:
         schema: dict[str, Any],
         links: dict[str, Any] | None = None,
         media: str = JSON,
-        description: str = "",
+        parameters: list[dict[str, Any]] | None = None,
     ) -> None:
         """Add an operation; None as its scope opens it to all."""
         found = {"description": "The answer.", "content": {media: {"schema": schema}}}
@@ -113,16 +110,17 @@ class Operations:
             200: found | {"headers": headers} | ({"links": links} if links else {}),
             304: {"description": "The reader holds the answer already (If-None-Match)."},
         }
+        security = [{name: []} for name in SCHEMES] if scope else []
+        extra = {"security": security} | ({"parameters": parameters} if parameters else {})
         self.app.add_api_route(
             path,
             endpoint,
             methods=["GET"],
             summary=summary,
-            description=description,
             response_class=Response,
             responses=told,
             dependencies=[guard(scope)],
-            openapi_extra={"security": [{name: []} for name in SCHEMES]} if scope else None,
+            openapi_extra=extra,
             operation_id=_operation_id(path),
         )
 
@@ -138,7 +136,7 @@ class Operations:
     def tag(self, request: Request, edition: Edition) -> str:
         """Name an answer among all answers of all versions."""
         asked = (
-            version_of("wardhouse"),
+            SOFTWARE,
             self.editions.audience,
             edition.version,
             edition.manifest["published_at"],
@@ -151,9 +149,8 @@ class Operations:
         question = Question(route, table.columns if table else None)
         operations = self
 
-        async def list_rows(
-            request: Request, query: Annotated[question.model, Query()]
-        ) -> Response:
+        async def list_rows(request: Request) -> Response:
+            query = question.asked(request)
             edition, found = operations._source(route)
             tag = operations.tag(request, edition)
             if has(request, tag):
@@ -193,7 +190,8 @@ class Operations:
                 }
             }
         scope = "patients" if table and table.is_patient_level else "read"
-        self.get(path, list_rows, route.summary, scope, schema, links)
+        parameters = question.parameters()
+        self.get(path, list_rows, route.summary, scope, schema, links, parameters=parameters)
 
     def _add_one(self, route: Route, path: str, table: Table | None) -> None:
         operations = self
@@ -266,24 +264,6 @@ class Operations:
             filters = {each: each for each, column in columns if column.kind in ("text", "boolean")}
             route = Route(path, name, f"Patients, as {name} has them.", filters)
             self._add_list(route, path, tables[name])
-
-
-def _wrong(parameters: Iterable[str], told: str) -> RequestValidationError:
-    return RequestValidationError(
-        [{"loc": ("query", name), "msg": told, "type": "wrong"} for name in parameters]
-    )
-
-
-def take_none(request: Request) -> None:
-    """Refuse parameters where there are none.
-
-    Raises
-    ------
-    RequestValidationError
-        Where one is given.
-    """
-    if request.query_params:
-        raise _wrong(request.query_params, "Extra inputs are not permitted")
 
 
 def _item(table: Table | None) -> dict[str, Any]:

@@ -91,12 +91,11 @@ async def of_status(request: Request, error: HTTPException) -> Response:
 
 async def of_parameters(request: Request, error: RequestValidationError) -> Response:
     """Tell which parameters are wrong, and not what was sent."""
-    wrong = {
-        str(each["loc"][1])[:LONGEST_NAME]: (
-            NOT_LISTED if each["type"] == "literal_error" else each["msg"]
-        )
-        for each in error.errors()
-    }
+    wrong: dict[str, str] = {}
+    for each in error.errors():
+        told = NOT_LISTED if each["type"] == "literal_error" else each["msg"]
+        # the first: behind it stands that the parameter could be left out
+        wrong.setdefault(str(each["loc"][1])[:LONGEST_NAME], told)
     told = [{"parameter": name, "problem": meant} for name, meant in wrong.items()]
     return problem(422, errors=told)
 

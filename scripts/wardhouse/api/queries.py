@@ -4,7 +4,16 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -91,9 +100,50 @@ class Question:
             orders = tuple(f"{sign}{name}" for name in sorted_by for sign in ("", "-"))
             told = "Column to sort by; a minus before it sorts from high to low."
             fields["sort"] = _optional(Literal[orders], told)
-        self.model = create_model("Asked", __base__=Asked, **fields)
+        self._model = create_model("Asked", __base__=Asked, **fields)
 
-    def conditions(self, query: BaseModel) -> list[Condition]:
+    def asked(self, request: Request) -> Asked:
+        """Read and check the parameters of a request.
+
+        FastAPI would do the same, and take as long as all the rest of an answer.
+
+        Raises
+        ------
+        RequestValidationError
+            Where one is unknown, wrong or given twice.
+        """
+        given = request.query_params.multi_items()
+        asked = dict(given)
+        if len(asked) < len(given):
+            names = [name for name, _ in given]
+            raise _wrong({name for name in names if names.count(name) > 1}, "Give it once")
+        try:
+            return self._model.model_validate(asked)
+        except ValidationError as error:
+            told = error.errors(include_url=False, include_context=False, include_input=False)
+            raise RequestValidationError(
+                [{**each, "loc": ("query", *each["loc"])} for each in told]
+            ) from error
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """Describe the parameters for OpenAPI."""
+        found = self._model.model_json_schema()["properties"]
+        return [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": told["description"],
+                "schema": {
+                    each: value
+                    for each, value in told.items()
+                    if each not in ("title", "description") and value is not None
+                },
+            }
+            for name, told in found.items()
+        ]
+
+    def conditions(self, query: Asked) -> list[Condition]:
         """Return what a row must meet."""
         found = []
         for parameter, (column, comparison, known) in self._conditions.items():
@@ -106,3 +156,21 @@ class Question:
 
 def _optional(kind: Any, told: str) -> tuple[Any, None]:
     return Annotated[kind | SkipJsonSchema[None], Field(description=told)], None
+
+
+def take_none(request: Request) -> None:
+    """Refuse parameters where there are none.
+
+    Raises
+    ------
+    RequestValidationError
+        Where one is given.
+    """
+    if request.query_params:
+        raise _wrong(set(request.query_params), "Extra inputs are not permitted")
+
+
+def _wrong(parameters: set[str], told: str) -> RequestValidationError:
+    return RequestValidationError(
+        [{"loc": ("query", name), "msg": told, "type": "wrong"} for name in sorted(parameters)]
+    )

@@ -59,14 +59,19 @@ def listen(host: str, port: int, doorkeeper: Doorkeeper) -> socket.socket:
             "nobody has a key: wardhouse keys add NAME makes one (on this machine alone, "
             "--insecure-local asks for none)"
         )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends at once (TCP_NODELAY) where a socket says that it is TCP
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=MOST_AT_ONCE)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
     except OSError as error:
+        listening.close()
         raise ServeError(
             f"{host}:{port} cannot be listened on: {error.strerror}; name another by --host and "
             "--port"
         ) from error
+    return listening
 
 
 def run(application: Application, listening: socket.socket) -> None:

@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from wardhouse.api.answers import as_json
 from wardhouse.api.metrics import Metrics
-from wardhouse.api.operations import JSON, Operations, take_none
+from wardhouse.api.operations import JSON, Operations
+from wardhouse.api.queries import take_none
 
 UNKEPT = {"Cache-Control": "no-store"}
 PLAIN = "text/plain"
