@@ -121,7 +121,7 @@ class Operations:
             responses=told,
             dependencies=[guard(scope)],
             openapi_extra=extra,
-            operation_id=_operation_id(path),
+            operation_id=_operation_id(path.replace(":path", "")),
         )
 
     def schema(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class Operations:
             "additionalProperties": False,
         }
         scope = "patients" if table and table.is_patient_level else "read"
-        self.get(f"{path}/{{name}}", one_row, f"{route.summary} One by name.", scope, schema)
+        self.get(f"{path}/{{name:path}}", one_row, f"{route.summary} One by name.", scope, schema)
 
     def _source(self, route: Route) -> tuple[Edition, Table]:
         """Return the table that a route answers from, or say why there is none."""

@@ -1,12 +1,13 @@
 """What a list may be asked: a model of its parameters, made of the columns that are published."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,6 +40,14 @@ def _written_as(pattern: str, meaning: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Give a time as tables hold it: UTC, without a zone."""
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise ValueError("a year that no calendar here has") from error
+
+
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 _WHOLE = _written_as(r"-?\d{1,19}", "a whole number")
 _REAL = _written_as(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", "a number")
@@ -53,7 +62,7 @@ TYPES: dict[str, Any] = {
     "number": Annotated[float, Field(allow_inf_nan=False), _REAL],
     "boolean": Literal["true", "false"],
     "date": Annotated[date, _DAY],
-    "timestamp": Annotated[datetime, _MOMENT],
+    "timestamp": Annotated[datetime, _MOMENT, AfterValidator(_in_utc)],
 }
 
 

@@ -7,7 +7,6 @@ question to DuckDB costs more than a hundred times what it costs to look them up
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -100,10 +99,7 @@ class Table:
         mask = None
         for each in conditions:
             column = self._comparable(each.column)
-            value = each.value
-            if isinstance(value, datetime):
-                value = value.astimezone(UTC).replace(tzinfo=None)
-            value = pa.scalar(value)
+            value = pa.scalar(each.value)
             if self.columns[each.column].kind == "text":
                 value = _caseless(value)
             met = COMPARE[each.comparison](column, value.cast(column.type))
@@ -157,8 +153,10 @@ class Table:
             column, kind = self._rows.column(name), self.columns[name].kind
             if kind == "text":
                 column = _caseless(column.cast(pa.string()))
-            elif kind == "number":
-                column = column.cast(pa.float64())
+            elif kind in ("integer", "number"):
+                # as wide as what may be asked, else a question beyond a column's type would fail
+                is_whole = pa.types.is_integer(column.type) and column.type != pa.uint64()
+                column = column.cast(pa.int64() if is_whole else pa.float64())
             self._compared[name] = column.combine_chunks()
         return self._compared[name]
 
