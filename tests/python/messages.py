@@ -16,11 +16,13 @@ ERRORS = {
     "ExportError",
     "FileModeError",
     "FileNotFoundError",
+    "KeysError",
     "OSError",
     "Problem",
     "PublishError",
     "RefusedError",
     "ReportError",
+    "ServeError",
     "SettingError",
     "StreamError",
 }

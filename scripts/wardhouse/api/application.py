@@ -119,7 +119,7 @@ class Application:
             refused = self._refusal(scope, headers)
             await (refused or application)(scope, _limited(receive), told)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(scope.get("route"), "path_format", "none")
             self._metrics.count(route, told.status, time.perf_counter() - began)
 
     def refresh(self) -> None:
