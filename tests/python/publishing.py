@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -59,6 +60,16 @@ class Warehouse:
         shutil.copy(self.database, copied.database)
         shutil.copy(self.dbt_manifest, copied.dbt_manifest)
         return copied
+
+
+def publish_sample(manifest, sample, place: Path) -> tuple[Published, dict]:
+    """Publish the built sample; return what was published, and the dbt manifest."""
+    path = place / "manifest.json"
+    manifest.deepcopy().write(str(path))
+    dbt = json.loads(path.read_text())
+    dbt["metadata"]["generated_at"] = datetime.now(UTC).isoformat()  # the fixture's is of a parse
+    path.write_text(json.dumps(dbt))
+    return publish(sample.database, path, place / "published"), dbt
 
 
 def write_clinic(place: Path) -> Path:
