@@ -17,6 +17,8 @@ COMMANDS = {
     "report": "report:report_command",
     "publish": "publish:publish_command",
     "sql": "sql:sql_command",
+    "serve": "serve:serve_command",
+    "keys": "keys:app",
     "ingest": "streaming:ingest_command",
     "stream": "streaming:stream_command",
     "compact": "streaming:compact_command",

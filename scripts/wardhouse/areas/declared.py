@@ -114,12 +114,21 @@ class Report:
 
 @dataclass(frozen=True)
 class Area:
-    """What an area brings to the commands."""
+    """What an area brings to the commands.
+
+    Attributes
+    ----------
+    name : str
+    sample, simulation, report : optional
+    routes : str, optional
+        A tuple of `wardhouse.routes.Route`, of the API.
+    """
 
     name: str
     sample: Sample | None = None
     simulation: Simulation | None = None
     report: Report | None = None
+    routes: str | None = None
 
 
 def load(place: str) -> Any:
@@ -143,6 +152,7 @@ AREAS = (
             Option("treatments", "treatments", 1000, "How many treatments (hospital).", 1),
             (Option("files", "files", 1, "Files of the treatments feed (hospital).", 1),),
         ),
+        routes="hospital.routes:ROUTES",
     ),
     Area(
         "telehealth",
@@ -170,6 +180,7 @@ AREAS = (
             ),
             (OLDER,),
         ),
+        routes="telehealth.routes:ROUTES",
     ),
     Area(
         "patient_flow",
@@ -205,6 +216,7 @@ AREAS = (
                 ),
             ),
         ),
+        routes="patient_flow.routes:ROUTES",
     ),
     Area(
         "growth",
@@ -215,6 +227,7 @@ AREAS = (
         report=Report(
             "growth", "growth.charts:charts", "Growth: service lines, referrers and supplies"
         ),
+        routes="growth.routes:ROUTES",
     ),
     Area(
         "engagement",
@@ -233,5 +246,6 @@ AREAS = (
             "Personas: who they are, how far to trust them, and what to do",
             (IDENTIFIERS,),
         ),
+        routes="engagement.routes:ROUTES",
     ),
 )

@@ -190,6 +190,47 @@ def postgresql_bench_command(
     console.print(describe_machine(packages), markup=False, highlight=False)
 
 
+@app.command("api")
+def api_bench_command(
+    rows: Annotated[int, typer.Option(min=500, help="How many providers.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side is asked.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long, each time.")] = 3,
+    keep: Annotated[Path | None, typer.Option(help="New folder to keep data and logs in.")] = None,
+) -> None:
+    """Measure the API against a Flask and SQLite server, on providers of the newest version."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from wardhouse import settings
+    from wardhouse.api.keys import KeysError
+    from wardhouse.bench import api
+    from wardhouse.publish.versions import PublishError
+
+    console = Console()
+    table = Table("request", "server", title=f"{rows:,} rows, {api.READERS} readers")
+    for heading in ("requests/s", "p50 ms", "p99 ms", "times theirs"):
+        table.add_column(heading, justify="right")
+    with kept_or_temporary(keep) as place, console.status("measuring"):
+        try:
+            stages = api.write_rows(settings.publish_directory(), place, rows)
+            with api.running_both(place) as both:
+                paths = api.paths_of(stages, both[api.OURS])
+                api.check(both, paths)
+                for found in api.compare(both, paths, rounds, seconds):
+                    for name, load, ratio in (
+                        (api.OURS, found.ours, f"{found.ratio:.2f}"),
+                        (api.THEIRS, found.theirs, ""),
+                    ):
+                        figures = [load.percentile(share) for share in (0.5, 0.99)]
+                        told = (f"{load.rate:,.0f}", *(f"{each:.1f}" for each in figures), ratio)
+                        table.add_row(found.what, name, *told)
+        except (ContenderError, PublishError, KeysError) as error:
+            console.print(str(error), style="red", markup=False)
+            raise typer.Exit(1) from None
+    console.print(table)
+    console.print(describe_machine(api.PACKAGES), markup=False, highlight=False)
+
+
 @app.command("stream")
 def stream_bench_command(
     bootstrap: Annotated[

@@ -21,7 +21,6 @@ from wardhouse.cli import app
 from wardhouse.publish.read import newest, open_views
 from wardhouse.publish.serving.postgresql import load
 from wardhouse.publish.serving.server import serving
-from wardhouse.publish.snapshot import publish
 from wardhouse.publish.versions import PublishError, publishing, remove_old, versions
 from wardhouse.warehouse import HeldError
 
@@ -522,16 +521,11 @@ def test_command_writes_the_script_for_redshift(run, clinic, tmp_path):
 
 
 @pytest.mark.system
-def test_sample_is_in_postgresql_row_by_row(manifest, sample, server, tmp_path):
-    path = tmp_path / "manifest.json"
-    manifest.deepcopy().write(str(path))
-    dbt = json.loads(path.read_text())
-    dbt["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
-    path.write_text(json.dumps(dbt))
-    done = publish(sample.database, path, tmp_path / "published")
+def test_sample_is_in_postgresql_row_by_row(sample_published, server):
+    done = sample_published
     with (
         serving(server, "internal") as connection,
-        newest(tmp_path / "published", "internal") as snapshot,
+        newest(done.folder.parent, "internal") as snapshot,
         open_views(snapshot, "1GB") as views,
         psycopg.connect(server) as reader,
     ):

@@ -1,0 +1,1 @@
+"""`wardhouse serve`: what is published, over HTTP, to whoever has a key."""

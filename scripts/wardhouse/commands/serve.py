@@ -1,0 +1,58 @@
+"""`wardhouse serve`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from wardhouse import settings
+from wardhouse.commands.printing import print_line
+
+Audience = StrEnum("Audience", ["internal", "shared"])
+
+
+def serve_command(
+    host: Annotated[
+        str | None, typer.Option(help="Address; by default WARDHOUSE_SERVE_HOST, or loopback.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="By default WARDHOUSE_SERVE_PORT, or 8000."),
+    ] = None,
+    audience: Annotated[
+        Audience | None,
+        typer.Option(help="Whose answers; by default internal on loopback, shared elsewhere."),
+    ] = None,
+    insecure_local: Annotated[
+        bool, typer.Option("--insecure-local", help="Ask nobody for a key; on loopback alone.")
+    ] = False,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests a second, of each key.")] = 100,
+    burst: Annotated[int, typer.Option(min=1, help="Requests at once, of each key.")] = 200,
+) -> None:
+    """Answer over HTTP from the newest published version, and from the next when there is one.
+
+    GET /docs says what can be asked. Exits with 1 when nothing can be served.
+    """
+    from wardhouse.api.application import LOOPBACK, Application, Limits
+    from wardhouse.api.keys import Doorkeeper, KeysError
+    from wardhouse.api.server import ServeError, is_loopback, listen, routes, run
+    from wardhouse.publish.versions import PublishError
+
+    try:
+        address, number = host or settings.serve_host(), port or settings.serve_port()
+        is_local = is_loopback(address)
+        doorkeeper = Doorkeeper(None if insecure_local else settings.keys_file())
+        listening = listen(address, number, doorkeeper)
+        named = (audience or (Audience.internal if is_local else Audience.shared)).value
+        limits = Limits(rate, burst, (*LOOPBACK, address) if is_local else None, not is_local)
+        application = Application(
+            settings.publish_directory(), named, routes(), doorkeeper, settings.memory(), limits
+        )
+    except (PublishError, KeysError, ServeError, settings.SettingError) as error:
+        print_line(Console(stderr=True), str(error), "red")
+        raise typer.Exit(1) from error
+    version = application.editions.current[0].version
+    told = f"version {version} for {named} readers, at http://{address}:{number}/docs"
+    print_line(Console(), f"{told}; ctrl-c ends")
+    run(application, listening)
