@@ -79,6 +79,10 @@ class Operations:
             },
         )
 
+    @property
+    def _is_internal(self) -> bool:
+        return self.editions.audience == "internal"
+
     def add(self, routes: Iterable[Route]) -> None:
         """Add lists, each with its rows by name, and those of tables about single patients."""
         for route in routes:
@@ -227,13 +231,14 @@ class Operations:
         if edition is None:
             told = (
                 "no stream publishes here: wardhouse stream does so after each cycle"
-                if self.editions.audience == "internal"
+                if self._is_internal
                 else "what is live is for internal readers alone"
             )
             raise HTTPException(404, told)
         if route.table not in edition.tables:
             readers = f"{self.editions.audience} readers"
-            raise HTTPException(404, f"version {edition.version} holds no such table for {readers}")
+            why = "it was not built" if self._is_internal else "it is for internal readers alone"
+            raise HTTPException(404, f"version {edition.version} has none for {readers}: {why}")
         return edition, edition.tables[route.table]
 
     def _add_patients(self, tables: dict[str, Table]) -> None:

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -145,7 +146,8 @@ def test_every_answer_carries_what_browsers_need_to_be_careful(api, read):
 def test_table_that_is_not_there_says_why(read):
     gone = read("/v1/gone")
     assert gone.status == read("/v1/gone/x").status == 404
-    assert gone.told["detail"] == "version 000001 holds no such table for internal readers"
+    why = "version 000001 has none for internal readers: it was not built"
+    assert gone.told["detail"] == why
     assert read("/v1/now").told["detail"].startswith("no stream publishes here")
 
 
@@ -559,6 +561,7 @@ def test_serve_refuses_what_would_let_everybody_in(tmp_path):
         with pytest.raises(ServeError, match="serves this machine alone"):
             listen(host, 0, Doorkeeper(None))
     with listen("127.0.0.1", 0, Doorkeeper(None)) as taken:
+        assert taken.proto == socket.IPPROTO_TCP, "asyncio would wait 40 ms to fill a packet"
         taken.listen()
         with pytest.raises(ServeError, match="cannot be listened on"):
             listen("127.0.0.1", taken.getsockname()[1], Doorkeeper(None))
