@@ -267,7 +267,7 @@ class Operations:
         for name, path in paths.items():
             columns = tables[name].columns.items()
             filters = {each: each for each, column in columns if column.kind in ("text", "boolean")}
-            route = Route(path, name, f"Patients, as {name} has them.", filters)
+            route = Route(path, name, f"Single people, as {name} has them.", filters)
             self._add_list(route, path, tables[name])
 
 
