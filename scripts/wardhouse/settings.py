@@ -109,30 +109,6 @@ def publish_directory() -> Path:
     return in_project(Path(os.environ.get("WARDHOUSE_PUBLISH_DIR", "published")))
 
 
-def keys_file() -> Path:
-    """Return where keys of the API are kept (`WARDHOUSE_KEYS_FILE`, default `keys.json`)."""
-    return in_project(Path(os.environ.get("WARDHOUSE_KEYS_FILE", "keys.json")))
-
-
-def serve_host() -> str:
-    """Return the address that the API listens on (`WARDHOUSE_SERVE_HOST`, default loopback)."""
-    return os.environ.get("WARDHOUSE_SERVE_HOST", "127.0.0.1")
-
-
-def serve_port() -> int:
-    """Return the port that the API listens on (`WARDHOUSE_SERVE_PORT`, default 8000).
-
-    Raises
-    ------
-    SettingError
-        Where it is no port.
-    """
-    value = os.environ.get("WARDHOUSE_SERVE_PORT", "8000")
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise SettingError(f"WARDHOUSE_SERVE_PORT is '{value}': give a port, such as 8000")
-    return int(value)
-
-
 def artifact_directory() -> Path:
     """Return where dbt writes its artifacts (`DBT_TARGET_PATH`, dbt's own; default `target`)."""
     return in_project(Path(os.environ.get("DBT_TARGET_PATH", "target")))
@@ -252,3 +228,27 @@ def named_directory(path: Path) -> Path:
 def dbt_target() -> str | None:
     """Return the target that dbt takes where none is named (`DBT_TARGET`)."""
     return os.environ.get("DBT_TARGET")
+
+
+def keys_file() -> Path:
+    """Return where keys of the API are kept (`WARDHOUSE_KEYS_FILE`, default `keys.json`)."""
+    return in_project(Path(os.environ.get("WARDHOUSE_KEYS_FILE", "keys.json")))
+
+
+def serve_host() -> str:
+    """Return the address that the API listens on (`WARDHOUSE_SERVE_HOST`, default loopback)."""
+    return os.environ.get("WARDHOUSE_SERVE_HOST", "127.0.0.1")
+
+
+def serve_port() -> int:
+    """Return the port that the API listens on (`WARDHOUSE_SERVE_PORT`, default 8000).
+
+    Raises
+    ------
+    SettingError
+        Where it is no port.
+    """
+    value = os.environ.get("WARDHOUSE_SERVE_PORT", "8000")
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise SettingError(f"WARDHOUSE_SERVE_PORT is '{value}': give a port, such as 8000")
+    return int(value)

@@ -62,14 +62,14 @@ class Warehouse:
         return copied
 
 
-def publish_sample(manifest, sample, place: Path) -> tuple[Published, dict]:
-    """Publish the built sample; return what was published, and the dbt manifest."""
+def publish_sample(manifest, database: Path, place: Path) -> Published:
+    """Publish the built sample with the project's manifest."""
     path = place / "manifest.json"
     manifest.deepcopy().write(str(path))
-    dbt = json.loads(path.read_text())
-    dbt["metadata"]["generated_at"] = datetime.now(UTC).isoformat()  # the fixture's is of a parse
-    path.write_text(json.dumps(dbt))
-    return publish(sample.database, path, place / "published"), dbt
+    declared = json.loads(path.read_text())
+    declared["metadata"]["generated_at"] = datetime.now(UTC).isoformat()  # it is of a parse
+    path.write_text(json.dumps(declared))
+    return publish(database, path, place / "published")
 
 
 def write_clinic(place: Path) -> Path:

@@ -60,7 +60,7 @@ def running(command, port, **options):
 @pytest.fixture(scope="module")
 def published(manifest, sample, tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("sample")
-    publish_sample(manifest, sample, place)
+    publish_sample(manifest, sample.database, place)
     return place / "published"
 
 

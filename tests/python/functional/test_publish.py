@@ -12,10 +12,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from builds import PROJECT, holding
-from publishing import MARTS, Warehouse, build, publish_sample, write_clinic
+from publishing import MARTS, Warehouse, build, write_clinic
 from typer.testing import CliRunner
 from wardhouse.cli import app
 from wardhouse.publish.read import newest, open_views
+from wardhouse.publish.snapshot import publish
 from wardhouse.publish.versions import PublishError, publishing, remove_old, versions
 from wardhouse.warehouse import HeldError
 
@@ -449,7 +450,12 @@ def test_sql_reads_nothing_but_its_version_and_writes_nothing(run, clinic, state
 
 
 def test_sample_is_published_whole_and_without_anybodys_identifier(manifest, sample, tmp_path):
-    done, dbt = publish_sample(manifest, sample, tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest.deepcopy().write(str(path))
+    dbt = json.loads(path.read_text())
+    dbt["metadata"]["generated_at"] = datetime.now(UTC).isoformat()  # the fixture's is of a parse
+    path.write_text(json.dumps(dbt))
+    done = publish(sample.database, path, tmp_path / "published")
     declared = {
         f"{node['schema']}.{node['alias']}": node
         for node in dbt["nodes"].values()
