@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LEAST_COMPRESSED = 1000  # bytes
 LEVEL = 4
+REVALIDATED, UNKEPT = "private, no-cache", "no-store"
 VARY = "Accept-Encoding, Authorization, Cookie, X-API-Key"
 
 
@@ -39,12 +40,14 @@ def has(request: Request, tag: str) -> bool:
     return bool(known & {"*", _tag(tag, False), _tag(tag, True)})
 
 
-def not_modified(request: Request, tag: str) -> Response:
+def not_modified(request: Request, tag: str, caching: str = REVALIDATED) -> Response:
     """Answer that what the reader holds is still true."""
-    return Response(status_code=304, headers=_headers(_tag(tag, takes_gzip(request))))
+    return Response(status_code=304, headers=_headers(_tag(tag, takes_gzip(request)), caching))
 
 
-def respond(request: Request, body: bytes, media: str, tag: str) -> Response:
+def respond(
+    request: Request, body: bytes, media: str, tag: str, caching: str = REVALIDATED
+) -> Response:
     """Answer with a body.
 
     Parameters
@@ -55,17 +58,19 @@ def respond(request: Request, body: bytes, media: str, tag: str) -> Response:
         The answer and its type.
     tag
         What names it among all answers; another version has another.
+    caching
+        What a reader may keep: `REVALIDATED` or `UNKEPT`.
     """
     is_compressed = len(body) >= LEAST_COMPRESSED and takes_gzip(request)
-    headers = _headers(_tag(tag, is_compressed))
+    headers = _headers(_tag(tag, is_compressed), caching)
     if is_compressed:
         body = gzip.compress(body, LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers, media_type=media)
 
 
-def _headers(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": VARY}
+def _headers(tag: str, caching: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": caching, "Vary": VARY}
 
 
 def _tag(tag: str, is_compressed: bool) -> str:

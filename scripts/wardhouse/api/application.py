@@ -123,12 +123,12 @@ class Application:
             self._metrics.count(route, told.status, time.perf_counter() - began)
 
     def refresh(self) -> None:
-        """Take another version, and other keys, where there are any."""
-        self.editions.refresh()
+        """Take other keys, and another version, where there are any."""
         try:
             self._doorkeeper.refresh()
         except KeysError as error:
             log.error("keys stay as they were: %s", error)
+        self.editions.refresh()
 
     def _application_of(self, edition: Edition) -> ASGIApp:
         operations = Operations(edition, self.editions)

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from wardhouse.api.answers import as_json, has, not_modified, respond
+from wardhouse.api.answers import REVALIDATED, UNKEPT, as_json, has, not_modified, respond
 from wardhouse.api.callers import CALLER, SCHEMES
 from wardhouse.api.editions import Edition, Editions
 from wardhouse.api.problems import (
@@ -78,6 +78,10 @@ class Operations:
                 Exception: of_fault,
             },
         )
+
+    @property
+    def _is_internal(self) -> bool:
+        return self.editions.audience == "internal"
 
     def add(self, routes: Iterable[Route]) -> None:
         """Add lists, each with its rows by name, and those of tables about single patients."""
@@ -148,13 +152,14 @@ class Operations:
     def _add_list(self, route: Route, path: str, table: Table | None) -> None:
         question = Question(route, table.columns if table else None)
         operations = self
+        scope, caching = _care(table)
 
         async def list_rows(request: Request) -> Response:
             query = question.asked(request)
             edition, found = operations._source(route)
             tag = operations.tag(request, edition)
             if has(request, tag):
-                return not_modified(request, tag)
+                return not_modified(request, tag, caching)
             conditions = question.conditions(query)
             asked = (conditions, getattr(query, "sort", None), query.page, query.size)
             if len(found) < MANY:
@@ -165,7 +170,7 @@ class Operations:
                 {"version": edition.version, "total": total, "page": query.page, "size": query.size}
             )
             body = b'%b,"items":[%b]}' % (head[:-1], ",".join(rows).encode())
-            return respond(request, body, JSON, tag)
+            return respond(request, body, JSON, tag, caching)
 
         item = _item(table)
         schema = {
@@ -189,12 +194,12 @@ class Operations:
                     "parameters": {"name": row},
                 }
             }
-        scope = "patients" if table and table.is_patient_level else "read"
         parameters = question.parameters()
         self.get(path, list_rows, route.summary, scope, schema, links, parameters=parameters)
 
     def _add_one(self, route: Route, path: str, table: Table | None) -> None:
         operations = self
+        scope, caching = _care(table)
 
         async def one_row(request: Request, name: Name) -> Response:
             take_none(request)
@@ -208,9 +213,9 @@ class Operations:
             if row is None:
                 raise HTTPException(404, "nothing is called so; the list names all")
             if has(request, tag):
-                return not_modified(request, tag)
+                return not_modified(request, tag, caching)
             body = b'{"version":"%b","item":%b}' % (edition.version.encode(), row.encode())
-            return respond(request, body, JSON, tag)
+            return respond(request, body, JSON, tag, caching)
 
         schema = {
             "type": "object",
@@ -218,7 +223,6 @@ class Operations:
             "properties": TOLD | {"item": _item(table)},
             "additionalProperties": False,
         }
-        scope = "patients" if table and table.is_patient_level else "read"
         self.get(f"{path}/{{name:path}}", one_row, f"{route.summary} One by name.", scope, schema)
 
     def _source(self, route: Route) -> tuple[Edition, Table]:
@@ -227,13 +231,14 @@ class Operations:
         if edition is None:
             told = (
                 "no stream publishes here: wardhouse stream does so after each cycle"
-                if self.editions.audience == "internal"
+                if self._is_internal
                 else "what is live is for internal readers alone"
             )
             raise HTTPException(404, told)
         if route.table not in edition.tables:
             readers = f"{self.editions.audience} readers"
-            raise HTTPException(404, f"version {edition.version} holds no such table for {readers}")
+            why = "it was not built" if self._is_internal else "it is for internal readers alone"
+            raise HTTPException(404, f"version {edition.version} has none for {readers}: {why}")
         return edition, edition.tables[route.table]
 
     def _add_patients(self, tables: dict[str, Table]) -> None:
@@ -262,8 +267,14 @@ class Operations:
         for name, path in paths.items():
             columns = tables[name].columns.items()
             filters = {each: each for each, column in columns if column.kind in ("text", "boolean")}
-            route = Route(path, name, f"Patients, as {name} has them.", filters)
+            route = Route(path, name, f"Single people, as {name} has them.", filters)
             self._add_list(route, path, tables[name])
+
+
+def _care(table: Table | None) -> tuple[str, str]:
+    """Tell which scope a table asks for, and what a reader may keep of it."""
+    is_of_patients = table is not None and table.is_patient_level
+    return ("patients", UNKEPT) if is_of_patients else ("read", REVALIDATED)
 
 
 def _item(table: Table | None) -> dict[str, Any]:

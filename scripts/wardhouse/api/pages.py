@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from wardhouse.api.answers import as_json, respond
+from wardhouse.api.answers import UNKEPT, as_json, respond
 from wardhouse.api.callers import CALLER, COOKIE
 from wardhouse.api.keys import SESSION_SECONDS, Doorkeeper
 from wardhouse.api.operations import JSON, Operations, guard
@@ -55,7 +55,7 @@ def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -
     @app.get("/docs", **hidden)
     async def docs(request: Request) -> Response:
         if request.scope[CALLER] is None:
-            return RedirectResponse("/login", 303, {"Cache-Control": "no-store"})
+            return RedirectResponse("/login", 303, {"Cache-Control": UNKEPT})
         if "read" not in request.scope[CALLER].scopes:
             raise HTTPException(403, "the key lacks the scope read")
         tag = operations.tag(request, operations.edition)
@@ -76,7 +76,7 @@ def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -
         key = doorkeeper.holder(asked.strip()) if isinstance(asked, str) else None
         if key is None:
             return _form("No key is known that reads so.", 401)
-        answer = RedirectResponse("/docs", 303, {"Cache-Control": "no-store"})
+        answer = RedirectResponse("/docs", 303, {"Cache-Control": UNKEPT})
         answer.set_cookie(
             COOKIE,
             doorkeeper.session(key),
@@ -102,7 +102,7 @@ def _form(wrong: str = "", status: int = 200) -> Response:
     body = f"""<h1>Log in</h1>{told}
 <form method=post action=/login><p><label>Key <input name=key type=password required
 autocomplete=current-password autofocus></label> <button>Log in</button></p></form>"""
-    return HTMLResponse(_page("Log in", body), status, {"Cache-Control": "no-store"})
+    return HTMLResponse(_page("Log in", body), status, {"Cache-Control": UNKEPT})
 
 
 def _page(title: str, body: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from wardhouse.api.answers import as_json
+from wardhouse.api.answers import UNKEPT, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def problem(
     if errors:
         told["errors"] = errors
     return Response(
-        as_json(told), status, {"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA
+        as_json(told), status, {"Cache-Control": UNKEPT, **(headers or {})}, media_type=MEDIA
     )
 
 

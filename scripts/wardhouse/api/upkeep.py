@@ -6,12 +6,12 @@ from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from wardhouse.api.answers import as_json
+from wardhouse.api.answers import UNKEPT, as_json
 from wardhouse.api.metrics import Metrics
 from wardhouse.api.operations import JSON, Operations
 from wardhouse.api.queries import take_none
 
-UNKEPT = {"Cache-Control": "no-store"}
+PRIVATE = {"Cache-Control": UNKEPT}
 PLAIN = "text/plain"
 
 
@@ -20,7 +20,7 @@ def add_upkeep(operations: Operations, metrics: Metrics) -> None:
 
     async def health(request: Request) -> Response:
         take_none(request)
-        return Response(as_json({"status": "ok"}), headers=UNKEPT, media_type=JSON)
+        return Response(as_json({"status": "ok"}), headers=PRIVATE, media_type=JSON)
 
     async def ready(request: Request) -> Response:
         take_none(request)
@@ -29,11 +29,11 @@ def add_upkeep(operations: Operations, metrics: Metrics) -> None:
             "published_at": operations.edition.manifest["published_at"],
             "audience": operations.editions.audience,
         }
-        return Response(as_json(told), headers=UNKEPT, media_type=JSON)
+        return Response(as_json(told), headers=PRIVATE, media_type=JSON)
 
     async def tell_metrics(request: Request) -> Response:
         take_none(request)
-        return Response(metrics.told(), headers=UNKEPT, media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.told(), headers=PRIVATE, media_type=CONTENT_TYPE_LATEST)
 
     operations.get("/health", health, "Whether the server answers.", None, _texts("status"))
     named = _texts("version", "published_at", "audience")

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from wardhouse import settings
+from wardhouse.api.keys import SCOPES, KeysError, add_key, read_keys, remove_key
 from wardhouse.commands.printing import BARE, cells, print_line, print_table
 
-Scope = StrEnum("Scope", ["read", "patients", "metrics"])
+Scope = StrEnum("Scope", list(SCOPES))
 app = typer.Typer(help="Keys of the API: who may ask what.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Whose key it is.")]
 
@@ -37,8 +38,6 @@ def add_command(
     Scopes: read (aggregates), patients (pseudonymised rows of single patients), metrics
     (/metrics).
     """
-    from wardhouse.api.keys import KeysError, add_key
-
     path = settings.keys_file()
     scopes = sorted({each.value for each in scope or [Scope.read]})
     try:
@@ -52,8 +51,6 @@ def add_command(
 @app.command("list")
 def list_command() -> None:
     """List whose keys there are, and what they open."""
-    from wardhouse.api.keys import KeysError, read_keys
-
     try:
         keys = read_keys(settings.keys_file()).keys
     except KeysError as error:
@@ -70,8 +67,6 @@ def list_command() -> None:
 @app.command("remove")
 def remove_command(name: Name) -> None:
     """Forget a key; a server that runs refuses it within a second."""
-    from wardhouse.api.keys import KeysError, remove_key
-
     try:
         remove_key(settings.keys_file(), name)
     except (KeysError, OSError, settings.SettingError) as error:

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from wardhouse import settings
 from wardhouse.commands.printing import print_line
+from wardhouse.publish.versions import AUDIENCES, PublishError
 
-Audience = StrEnum("Audience", ["internal", "shared"])
+Audience = StrEnum("Audience", list(AUDIENCES))
 
 
 def serve_command(
@@ -37,7 +38,6 @@ def serve_command(
     from wardhouse.api.application import LOOPBACK, Application, Limits
     from wardhouse.api.keys import Doorkeeper, KeysError
     from wardhouse.api.server import ServeError, is_loopback, listen, routes, run
-    from wardhouse.publish.versions import PublishError
 
     try:
         address, number = host or settings.serve_host(), port or settings.serve_port()

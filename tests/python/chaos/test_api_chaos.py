@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from asking import TABLES, write_version
+from asking import TABLES, free_port, write_version
 from builds import environment
 from typer.testing import CliRunner
 from wardhouse.api.keys import add_key
@@ -35,11 +35,6 @@ limits = Limits(1e9, 10**9)
 run(Application(Path(sys.argv[1]), "internal", ROUTES, keys, "500MB", limits),
     listen("127.0.0.1", int(sys.argv[3]), keys))
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import schemathesis
-from asking import KEYS, ROUTES, TABLES, ask, write_version
+from asking import KEYS, ROUTES, TABLES, ask, free_port, write_version
 from builds import environment
 from hypothesis import HealthCheck, Phase, given, settings
 from typer.testing import CliRunner
@@ -145,7 +146,8 @@ def test_every_answer_carries_what_browsers_need_to_be_careful(api, read):
 def test_table_that_is_not_there_says_why(read):
     gone = read("/v1/gone")
     assert gone.status == read("/v1/gone/x").status == 404
-    assert gone.told["detail"] == "version 000001 holds no such table for internal readers"
+    why = "version 000001 has none for internal readers: it was not built"
+    assert gone.told["detail"] == why
     assert read("/v1/now").told["detail"].startswith("no stream publishes here")
 
 
@@ -216,6 +218,8 @@ def test_patients_are_there_only_where_they_are_published(api, keys, tmp_path):
     assert told["items"] == ["/v1/patients/clinic/people"]
     people = ask(api, "/v1/patients/clinic/people?patient_key=f7", keys[1]["nurse"]).told
     assert people["items"] == [{"patient_key": "f7", "offer": "yes"}]
+    kept = ask(api, "/v1/patients/clinic/people", keys[1]["nurse"]).headers["cache-control"]
+    assert kept == "no-store"
     write_version(tmp_path / "published", {"clinic.wards": WARDS_ONLY})
     without = serve(tmp_path / "published", Doorkeeper(None))
     assert ask(without, "/v1/patients").status == 404
@@ -559,9 +563,26 @@ def test_serve_refuses_what_would_let_everybody_in(tmp_path):
         with pytest.raises(ServeError, match="serves this machine alone"):
             listen(host, 0, Doorkeeper(None))
     with listen("127.0.0.1", 0, Doorkeeper(None)) as taken:
+        assert taken.proto == socket.IPPROTO_TCP, "asyncio would wait 40 ms to fill a packet"
         taken.listen()
         with pytest.raises(ServeError, match="cannot be listened on"):
             listen("127.0.0.1", taken.getsockname()[1], Doorkeeper(None))
+
+
+def test_serve_says_what_is_missing(tmp_path):
+    values = {
+        "WARDHOUSE_KEYS_FILE": str(tmp_path / "keys.json"),
+        "WARDHOUSE_PUBLISH_DIR": str(tmp_path / "published"),
+        "WARDHOUSE_SERVE_PORT": str(free_port()),
+    }
+    with environment(values):
+        assert "nobody has a key" in CliRunner().invoke(command_line, ["serve"]).stderr
+        local = CliRunner().invoke(command_line, ["serve", "--insecure-local"])
+    with environment(values | {"WARDHOUSE_SERVE_PORT": "80a"}):
+        wrong = CliRunner().invoke(command_line, ["serve"])
+    assert (local.exit_code, wrong.exit_code) == (1, 1)
+    assert "nothing is published in" in local.stderr
+    assert "WARDHOUSE_SERVE_PORT is '80a'" in wrong.stderr
 
 
 def test_keys_are_added_listed_and_removed(tmp_path):

@@ -5,8 +5,9 @@ from wardhouse.routes import Route, same
 ROUTES = (
     Route(
         "/v1/personas",
-        "ml.persona_validation",
-        "Whether patients and physicians form groups, and how many.",
-        filters=same("person_type", "is_reliable"),
+        "engagement.persona_profiles",
+        "Personas of patients and physicians: their shares, what tells them apart, how reliable.",
+        filters=same("person_type", "persona_name", "segment", "is_reliable"),
+        ranges=("n_people", "share"),
     ),
 )
