@@ -10,4 +10,10 @@ ROUTES = (
         filters=same("person_type", "persona_name", "segment", "is_reliable"),
         ranges=("n_people", "share"),
     ),
+    Route(
+        "/v1/persona-sizes",
+        "engagement.persona_sizes",
+        "Personas and how many people each has.",
+        filters=same("person_type", "persona_name"),
+    ),
 )
