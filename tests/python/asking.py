@@ -51,7 +51,7 @@ ROUTES = [
 def write_version(
     folder: Path, tables: Mapping[str, str], audiences: tuple[str, ...] = ("internal",)
 ) -> str:
-    """Publish tables, each with the SQL that makes it; an audience "" is what a stream leaves."""
+    """Publish tables, each with the SQL that makes it."""
     with versions.publishing(folder) as writing:
         version = writing.name.removeprefix(versions.WRITING)
         published_at = datetime.now(UTC).isoformat()

@@ -158,7 +158,7 @@ def test_what_streams_leave_is_answered_to_internal_readers_alone(folder, keys, 
     internal = serve(place, Doorkeeper(None))
     assert ask(internal, "/v1/now").status == 404
     for number in (1, 2):
-        write_version(place / "live", live, ("",))
+        write_version(place / "live", live)
         internal.refresh()
         told = ask(internal, "/v1/now?ward=ward%201").told
         assert (told["total"], told["items"][0]["census"]) == (1, number)
