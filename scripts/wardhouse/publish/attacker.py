@@ -29,6 +29,7 @@ from wardhouse.publish.cells import (
     System,
     is_small,
 )
+from wardhouse.publish.versions import PublishError
 
 FAR = 1e6  # as far as a deviation is followed, in counts or in an amount's largest
 EXACT = 1e-6
@@ -69,8 +70,8 @@ def bounds(
     """
     value, count = system.value, system.is_count
     is_negative = np.zeros(len(value), dtype=bool)
-    for family in np.unique(system.family[value < 0]):
-        is_negative |= system.family == family
+    for family in np.unique(system.family[(value < 0) & ~count]):
+        is_negative |= (system.family == family) & ~count
     low = np.where(is_negative, -np.inf, 0.0)
     high = np.full(len(value), np.inf)
     small = sensitive(system, minimum)
@@ -206,7 +207,10 @@ def solve(
     if answer.status == INFEASIBLE:
         return None
     if answer.status != 0:
-        raise ArithmeticError(answer.message)
+        raise PublishError(
+            f"an attack on the shared tables could not be computed ({answer.message}): publish "
+            "internal alone in the meta.publish of the newest of them, and build again"
+        )
     return answer.x
 
 
