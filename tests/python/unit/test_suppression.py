@@ -128,6 +128,14 @@ def test_table_that_is_too_small_as_a_whole_is_withheld(tmp_path):
     assert (written, told["tables_withheld"]) == ({}, ["clinic.wards"])
 
 
+def test_amount_that_is_tiny_beside_others_is_protected_too(tmp_path):
+    """It is less than a solver tells from nothing, were it measured by the largest."""
+    tables = [wards([3, 60, 80], [5, 70, 90], cost=[0.01, 5e6, 7e6])]
+    written, told = share(tables, tmp_path)
+    assert sum("cost" in row for row in shown(written)) == 1
+    assert told["smallest_interval"] == 10
+
+
 # Tables together ----------------------------------------------------------------------------------
 
 
