@@ -257,7 +257,7 @@ def test_attacker_narrows_no_number_of_linked_tables(tmp_path):
 
 @pytest.mark.system
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 10**6), n=st.integers(5, 700), sizes=SIZES)
 def test_attacker_narrows_no_number_of_any_linked_tables(seed, n, sizes, tmp_path):
