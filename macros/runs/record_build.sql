@@ -8,6 +8,7 @@
                 is_full_refresh boolean, started_at timestamp, completed_at timestamp,
                 n_nodes bigint, n_failed bigint, minimum_cell_size bigint
             );
+            -- Warehouses of earlier versions lack it.
             alter table landing.builds add column if not exists minimum_cell_size bigint;
             create table if not exists landing.node_runs (
                 build_id varchar, node_id varchar, node_name varchar, resource_type varchar,

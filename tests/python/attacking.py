@@ -171,7 +171,8 @@ class Reader:
         def reason(each: int) -> tuple[bool, bool, bool]:
             itself = each in small and contained != "unknown_of"
             rest = whole is not None and whole - each in small and contained != "known_of"
-            return itself or rest, each == 0, each == whole
+            is_empty = each == 0 and contained != "unknown_of"
+            return itself or rest, is_empty, each == whole and contained != "known_of"
 
         least = most = value
         while least > 0 and reason(least - 1) == reason(value):

@@ -29,6 +29,7 @@ from wardhouse.publish.cells import (
     System,
     is_small,
 )
+from wardhouse.publish.versions import PublishError
 
 FAR = 1e6  # as far as a deviation is followed, in counts or in an amount's largest
 EXACT = 1e-6
@@ -69,8 +70,8 @@ def bounds(
     """
     value, count = system.value, system.is_count
     is_negative = np.zeros(len(value), dtype=bool)
-    for family in np.unique(system.family[value < 0]):
-        is_negative |= system.family == family
+    for family in np.unique(system.family[(value < 0) & ~count]):
+        is_negative |= (system.family == family) & ~count
     low = np.where(is_negative, -np.inf, 0.0)
     high = np.full(len(value), np.inf)
     small = sensitive(system, minimum)
@@ -206,22 +207,28 @@ def solve(
     if answer.status == INFEASIBLE:
         return None
     if answer.status != 0:
-        raise ArithmeticError(answer.message)
+        raise PublishError(
+            f"an attack on the shared tables could not be computed ({answer.message}): publish "
+            "internal alone in the meta.publish of the newest of them, and build again"
+        )
     return answer.x
 
 
+def width(system: System) -> np.ndarray:
+    """Return how wide an amount's interval must be: a tenth of it, a thousandth of the largest."""
+    return np.maximum(np.abs(system.value) / 10, system.scale / 1000)
+
+
 def n_values(system: System, least: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """Count the whole values of each interval; of an amount, its width in tenths of the amount."""
+    """Count the whole values of each interval; of an amount, how often it is wide enough."""
     whole = np.floor(most + EXACT) - np.ceil(least - EXACT) + 1
-    tenth = np.maximum(np.abs(system.value), EXACT) / 10
-    return np.where(system.is_count, whole, (most - least) / tenth)
+    return np.where(system.is_count, whole, (most - least) / width(system))
 
 
 def needed(system: System, minimum: int) -> np.ndarray:
     """Return how many values an interval must hold: as many as a small group can have.
 
-    An amount's must be at least a tenth of it wide. Of what nobody or everybody has in all tables
+    An amount's must be as wide as `width` says. Of what nobody or everybody has in all tables
     together the total tells all: nothing is asked of it.
     """
-    need = np.where(system.is_count, minimum - 1, np.where(system.value == 0, EXACT, 1))
-    return np.where(system.is_told, 0, need)
+    return np.where(system.is_told, 0, np.where(system.is_count, minimum - 1, 1))

@@ -208,7 +208,7 @@ class _Reading:
         for name in table.numbers:
             kind = rows.schema.field(name).type
             given = rows[name].to_pylist()
-            if name == table.cells.people and (None in given or not pa.types.is_integer(kind)):
+            if name == table.cells.people and (None in given or not _is_whole(kind)):
                 raise PublishError(
                     f"{table.title} counts its people by {name}, which is not a whole number in "
                     "every row: count them there, or let cells name another column"
@@ -220,7 +220,7 @@ class _Reading:
                     self.value.append(float(value))
                     self.place.append((place, row))
                     self.column.append(name)
-                    self.is_count.append(pa.types.is_integer(kind))
+                    self.is_count.append(_is_whole(kind))
             numbers[name] = at
         self.at.append(numbers)
 
@@ -453,6 +453,11 @@ def added(table: Table, name: str) -> str | None:
         return None
     of = added(table, column.whole)
     return None if of is None else f"/{of}/{name}"
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    """Whether a type holds whole numbers alone; DuckDB's largest ones arrive as decimals."""
+    return pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
 
 
 def _pairs(one: np.ndarray, other: np.ndarray) -> list[tuple[int, int]]:

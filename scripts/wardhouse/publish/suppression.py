@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from wardhouse.publish.attacker import EXACT, FAR, Attack, bounds, needed, sensitive, solve
+from wardhouse.publish.attacker import (
+    EXACT,
+    FAR,
+    Attack,
+    bounds,
+    needed,
+    sensitive,
+    solve,
+    width,
+)
 from wardhouse.publish.cells import ROOT, Filled, System, system_of
 
 MOVED = 1e-5  # a smaller deviation is the solver's
@@ -90,6 +99,7 @@ class _State:
             failing = np.flatnonzero(self.hidden & (missing > EXACT))
             if not len(failing):
                 return None
+            before = self.hidden
             order = np.lexsort((-missing[failing], system.kind[failing] != ROOT))
             for number in failing[order].tolist():
                 moved = self._cheapest(
@@ -100,6 +110,12 @@ class _State:
                         return too_small
                     break
                 self.hidden = system.closed(self.hidden | moved)
+            else:
+                # What moves by less than the solver can tell is hidden whole.
+                if (self.hidden == before).all():
+                    too_small = self._widen(int(failing[0]))
+                    if too_small is not None:
+                        return too_small
 
     def _cheapest(
         self, number: int, missing: float, least: float, most: float
@@ -108,7 +124,7 @@ class _State:
         low, high = bounds(self.system, self.minimum, self.hidden, self.uniform)
         value, scale = self.system.value[number], self.system.scale[number]
         if not self.system.is_count[number]:
-            missing *= max(abs(value), EXACT) / 10
+            missing *= width(self.system)[number]
         best = None
         for up in (min(missing, high[number] - most), max(0.0, missing - (least - low[number]))):
             goals = [most + up - value, least - (missing - up) - value]
