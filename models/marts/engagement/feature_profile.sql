@@ -15,8 +15,9 @@ shapes as (
     select
         rules.person_type,
         rules.feature,
-        {{ ordered_mean('power((people.value - rules.mean_value) / nullif(rules.deviation, 0), 3)') }}
-            as skew,
+        {{ ordered_mean(
+            'power((people.value - rules.mean_value) / nullif(rules.deviation, 0), 3)'
+        ) }} as skew,
         count(*) filter (where {{ is_beyond_fences('people.value') }}) as n_outside
     from people
     -- One row per person type and feature on the right.
