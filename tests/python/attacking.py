@@ -17,7 +17,9 @@ from wardhouse.publish.shared import write_shared
 FAR = 10_000  # more than anything that is counted in these tests
 
 
-def table(name: str, of: list[str], people: str, **figures: dict) -> Table:
+def table(
+    name: str, of: list[str], people: str, rows: list[dict] | None = None, **figures: dict
+) -> Table:
     """Declare a shared table; a figure is what its column's meta declares."""
     columns = {each: Column("", None) for each in of}
     for figure, meta in figures.items():
@@ -30,7 +32,7 @@ def table(name: str, of: list[str], people: str, **figures: dict) -> Table:
             contained=contained,
             sources=meta.get("from", []),
         )
-    return Table("clinic", name, "shared", "", columns, Cells(of, people))
+    return Table("clinic", name, "shared", "", columns, Cells(of, people, rows or []))
 
 
 def filled(declared: Table, rows: dict[str, list]) -> Filled:

@@ -73,7 +73,8 @@ class System:
     family : ndarray of int
         What it adds up with, over rows and tables; -1 where nothing is known to add up.
     is_told : ndarray of bool
-        Whether the total of its family leaves nothing to hide: nobody, or all.
+        Whether a total that everybody knows leaves nothing to hide: it is of nobody, of all, or of
+        this number alone.
     scale : ndarray of float
         By what it is divided in the equations; 1 for counts.
     equal : csr_matrix
@@ -319,7 +320,32 @@ class _Reading:
                 if not is_small:
                     self.equal.add(dict.fromkeys(its.tolist(), 1.0))
                     is_told[its] = total == 0 or rest == 0
+        for place, filled in enumerate(self.tables):
+            for each in filled.table.cells.rows:
+                its = self._rows(place, each)
+                for other in members[each["adds"]]:
+                    self._link_rows(its, (place, each["figure"]), other)
+                if members[each["adds"]] and len(its) == 1:
+                    is_told[its] = self.values[its] >= self.minimum
         return is_told
+
+    def _rows(self, place: int, declared: dict[str, Any]) -> np.ndarray:
+        """Return the numbers of a figure in the rows that a declaration names."""
+        its = self.at[place][declared["figure"]]
+        is_named = its >= 0
+        for column, value in declared["where"].items():
+            is_named &= np.array([each == value for each in self.cells[place][column]], dtype=bool)
+        return its[is_named]
+
+    def _link_rows(self, its: np.ndarray, one: tuple[int, str], other: tuple[int, str]) -> None:
+        """Let some rows of a table add up to a column of another."""
+        place, column = other
+        others = self.at[place][column]
+        others = others[others >= 0]
+        row = {**dict.fromkeys(its.tolist(), 1.0), **dict.fromkeys(others.tolist(), -1.0)}
+        if not self._agrees(row):
+            raise self._disagreement(one, other)
+        self.equal.add(row)
 
     def _link(self, one: tuple[int, str], other: tuple[int, str], *, is_declared: bool) -> None:
         keys = [name for name in self.cells[one[0]] if name in self.cells[other[0]]]
@@ -328,21 +354,22 @@ class _Reading:
             for cell, number in zip(self._keys(place, keys), self.at[place][column], strict=True):
                 if number >= 0:
                     groups[cell][number] = sign
-        agree = True
-        for row in groups.values():
-            terms = np.array([sign * self.values[number] for number, sign in row.items()])
-            agree = agree and abs(terms.sum()) <= NEAR * max(1.0, np.abs(terms).sum())
-        if agree:
+        if all(self._agrees(row) for row in groups.values()):
             for row in groups.values():
                 self.equal.add(row)
         elif is_declared:
-            titles = [
-                f"{self.tables[place].table.title}.{column}" for place, column in (one, other)
-            ]
-            raise PublishError(
-                f"{titles[0]} and {titles[1]} declare to add up to the same, and do not: mend what "
-                "they declare by adds, or the tables, and build again"
-            )
+            raise self._disagreement(one, other)
+
+    def _agrees(self, row: dict[int, float]) -> bool:
+        terms = np.array([sign * self.values[number] for number, sign in row.items()])
+        return bool(abs(terms.sum()) <= NEAR * max(1.0, np.abs(terms).sum()))
+
+    def _disagreement(self, one: tuple[int, str], other: tuple[int, str]) -> PublishError:
+        titles = [f"{self.tables[place].table.title}.{column}" for place, column in (one, other)]
+        return PublishError(
+            f"{titles[0]} and {titles[1]} declare to add up to the same, and do not: mend what "
+            "they declare by adds, or the tables, and build again"
+        )
 
     def _keys(self, place: int, keys: list[str]) -> list[tuple]:
         n = self.tables[place].rows.num_rows

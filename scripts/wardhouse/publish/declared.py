@@ -57,10 +57,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Cells:
-    """What a shared table counts: the columns that name a cell, and the one that counts people."""
+    """What a shared table counts.
+
+    Attributes
+    ----------
+    of : list of str
+        The columns that name a cell.
+    people : str
+        The column that counts a cell's people.
+    rows : list of dict
+        Rows of which a figure adds up to what columns of other tables do: `adds`, the word of
+        these; `figure`; and `where`, the values of columns that name the rows.
+    """
 
     of: list[str]
     people: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -260,7 +272,9 @@ def _undeclared(table: Table) -> list[str]:
     if cells is None:
         return list(table.columns)
     figures = table.columns.keys() - set(cells.of)
-    found = [name for name in (*cells.of, cells.people) if name not in table.columns]
+    named = [*cells.of, cells.people, *(each["figure"] for each in cells.rows)]
+    found = [name for name in named if name not in table.columns]
+    found += [name for each in cells.rows for name in each["where"] if name not in cells.of]
     for name, column in table.columns.items():
         if name in figures:
             read = [*column.sources, *([column.whole] if column.whole else [])]

@@ -146,6 +146,56 @@ def test_margin_in_another_table_does_not_give_a_cell_away(tmp_path):
     assert Reader(tables, written).narrowed() == {}
 
 
+@pytest.mark.parametrize(
+    ("is_declared", "visits"), [(False, [None, 70, 60, None]), (True, [None, 70, None, 45])]
+)
+def test_rows_that_make_the_total_of_another_table_are_covered_by_none_beside(
+    is_declared, visits, tmp_path
+):
+    """Six visits with the app in trouble: of all with trouble the devices tell the number."""
+    trouble = {"adds": "troubles", "figure": "n_visits", "where": {"has_trouble": True}}
+    declared = table(
+        "kinds",
+        ["kind", "has_trouble"],
+        "n_patients",
+        [trouble] if is_declared else [],
+        n_patients={},
+        n_visits={"adds": "visits"},
+    )
+    rows = {
+        "kind": ["App", "Audio", "Login", "None"],
+        "has_trouble": [True, True, True, False],
+        "n_patients": [5, 56, 48, 36],
+        "n_visits": [6, 70, 60, 45],
+    }
+    devices = filled(
+        table("devices", ["device"], "n_patients", n_patients={}, n_troubles={"adds": "troubles"}),
+        {"device": ["Phone", "Tablet"], "n_patients": [66, 50], "n_troubles": [76, 60]},
+    )
+    written, _ = share([filled(declared, rows), devices], tmp_path)
+    assert written["clinic.kinds"]["n_visits"].to_pylist() == visits
+
+
+def test_row_that_is_a_total_by_itself_is_no_cover(tmp_path):
+    completed = {"adds": "completed", "figure": "n_visits", "where": {"end": "Completed"}}
+    declared = table(
+        "ends", ["end"], "n_patients", [completed], n_patients={}, n_visits={"adds": "visits"}
+    )
+    ends = {
+        "end": ["Cancelled", "Completed", "No-show"],
+        "n_patients": [5, 30, 80],
+        "n_visits": [6, 35, 90],
+    }
+    wards = filled(
+        table("wards", ["ward"], "n_patients", n_patients={}, n_completed={"adds": "completed"}),
+        {"ward": ["A", "B"], "n_patients": [20, 25], "n_completed": [15, 20]},
+    )
+    written, _ = share([filled(declared, ends), wards], tmp_path)
+    assert written["clinic.ends"]["n_visits"].to_pylist() == [None, 35, None]
+    with pytest.raises(PublishError, match="declare to add up to the same, and do not"):
+        share([filled(declared, ends | {"n_visits": [6, 36, 90]}), wards], tmp_path)
+
+
 def test_order_of_rows_is_by_names_and_tells_nothing_of_figures(tmp_path):
     written, _ = share([wards([3, 60, 80, 40], [5, 70, 90, 50])], tmp_path)
     names = written["clinic.wards"]["ward"].to_pylist()
