@@ -12,7 +12,7 @@ def of_cycles(manifest: Manifest, base: str) -> Manifest:
     """Leave of a parsed project what cycles of a feed can build, and what they read and compare.
 
     Sources and seeds stay, and every model that keeps rows: by their code is decided in each build
-    what is read again. Tests, exposures and tables that no record of the feed reaches go.
+    what is read again. Tests, metrics, exposures and tables that no record of the feed reaches go.
 
     Parameters
     ----------
@@ -41,7 +41,14 @@ def of_cycles(manifest: Manifest, base: str) -> Manifest:
         if node.resource_type == "model":
             there = kept | cycles.sources.keys()
             node.depends_on.nodes = [name for name in node.depends_on.nodes if name in there]
-    cycles.unit_tests, cycles.exposures = {}, {}
+    for resources in (
+        cycles.unit_tests,
+        cycles.exposures,
+        cycles.semantic_models,
+        cycles.metrics,
+        cycles.saved_queries,
+    ):
+        resources.clear()
     cycles.build_parent_and_child_maps()
     return cycles
 

@@ -63,3 +63,4 @@ def test_cycle_knows_no_test_and_leaves_the_whole_project_as_it_is(manifest, cyc
     assert len(cycles.nodes) < len(manifest.nodes) / 3
     assert manifest.unit_tests
     assert manifest.exposures
+    assert manifest.metrics
