@@ -321,12 +321,17 @@ class _Reading:
                     self.equal.add(dict.fromkeys(its.tolist(), 1.0))
                     is_told[its] = total == 0 or rest == 0
         for place, filled in enumerate(self.tables):
+            sums = defaultdict(list)
             for each in filled.table.cells.rows:
                 its = self._rows(place, each)
                 for other in members[each["adds"]]:
                     self._link_rows(its, (place, each["figure"]), other)
-                if members[each["adds"]] and len(its) == 1:
-                    is_told[its] = self.values[its] >= self.minimum
+                    sums[each["figure"]].append(its)
+            for figure, known in sums.items():
+                its = self.at[place][figure]
+                its = its[its >= 0]
+                is_known = _follow(its, [its, *known]) & (self.values[its] >= self.minimum)
+                is_told[its] |= is_known
         return is_told
 
     def _rows(self, place: int, declared: dict[str, Any]) -> np.ndarray:
@@ -485,6 +490,14 @@ def added(table: Table, name: str) -> str | None:
 def _is_whole(kind: pa.DataType) -> bool:
     """Whether a type holds whole numbers alone; DuckDB's largest ones arrive as decimals."""
     return pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+
+
+def _follow(numbers: np.ndarray, known: list[np.ndarray]) -> np.ndarray:
+    """Return which numbers follow from sums that are known, each of some of them."""
+    sums = np.array([np.isin(numbers, its) for its in known], dtype=float)
+    single = np.eye(len(numbers))
+    nearest, *_ = np.linalg.lstsq(sums.T, single, rcond=None)
+    return np.abs(sums.T @ nearest - single).max(axis=0) < NEAR
 
 
 def _pairs(one: np.ndarray, other: np.ndarray) -> list[tuple[int, int]]:
