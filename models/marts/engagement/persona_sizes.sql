@@ -1,5 +1,6 @@
 -- How many people each persona has. No share beside it: with the number it would tell how many
--- people of the type there are, and so how many a hidden persona has.
+-- people of the type there are, and so how many a hidden persona has. No number of the persona
+-- either: personas are numbered by size.
 with members as (
     select * from {{ ref('persona_members') }}
 ),
@@ -20,7 +21,6 @@ sizes as (
 final as (
     select
         sizes.person_type,
-        sizes.persona_number,
         names.persona_name,
         sizes.n_people
     from sizes
@@ -30,4 +30,4 @@ final as (
 )
 
 select * from final
-order by person_type, persona_number
+order by person_type, persona_name

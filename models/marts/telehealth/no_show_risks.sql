@@ -1,4 +1,4 @@
--- How likely each booked appointment is missed, with whose it is: for those who call beforehand.
+-- How likely each appointment that ended was to be missed, by what was known at booking, and whose it was.
 {{ config(materialized='view') }}
 
 with risks as (

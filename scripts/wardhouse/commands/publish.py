@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from wardhouse import settings
+from wardhouse.commands.options import Audience
 from wardhouse.commands.printing import print_line
 from wardhouse.project import project_directory
 
@@ -34,10 +35,10 @@ def publish_command(
         ),
     ] = None,
     audience: Annotated[
-        str | None,
+        Audience | None,
         typer.Option(
-            help="Of what is loaded: internal or shared. By default shared; internal where "
-            "PostgreSQL runs on this machine."
+            help="Of what is loaded. By default shared; internal where PostgreSQL runs on this "
+            "machine."
         ),
     ] = None,
     current: Annotated[
@@ -61,10 +62,8 @@ def publish_command(
     from wardhouse.publish.serving.postgresql import load
     from wardhouse.publish.serving.redshift import script
     from wardhouse.publish.serving.server import audience_of, serving
-    from wardhouse.publish.versions import AUDIENCES, PublishError
+    from wardhouse.publish.versions import PublishError
 
-    if audience not in (None, *AUDIENCES):
-        raise typer.BadParameter(f"no audience is called {audience}: give internal or shared")
     if current and to is None and redshift_script is None:
         raise typer.BadParameter("--current publishes nothing: say where to load it by --to")
     if (redshift_script is None) != (s3_prefix is None):
@@ -116,7 +115,7 @@ def _publish(
     if without_key:
         print_line(
             console,
-            "not published, for they name patients and WARDHOUSE_PSEUDONYM_KEY is not set: "
+            "not published, as they are of single patients and WARDHOUSE_PSEUDONYM_KEY is not set: "
             f"{', '.join(without_key)}",
             "yellow",
         )

@@ -51,6 +51,12 @@ def purge_command(
         typer.Option(min=0, help="Days since landing; else quarantine_retention_days."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite", help="Write the file again though nothing goes, as after deletions."
+        ),
+    ] = False,
 ) -> None:
     """Remove the content of records that were refused long ago; records, reasons and counts stay.
 
@@ -73,6 +79,7 @@ def purge_command(
             identifying_columns(project),
             days,
             is_dry_run=dry_run,
+            rewrites=rewrite,
             memory=settings.memory(),
         )
     except (OSError, PurgeError, settings.SettingError) as error:

@@ -1,16 +1,14 @@
 """`wardhouse serve`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from wardhouse import settings
+from wardhouse.commands.options import Audience
 from wardhouse.commands.printing import print_line
-from wardhouse.publish.versions import AUDIENCES, PublishError
-
-Audience = StrEnum("Audience", list(AUDIENCES))
+from wardhouse.publish.versions import PublishError
 
 
 def serve_command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,21 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from wardhouse import settings
+from wardhouse.commands.options import Audience
 from wardhouse.commands.printing import BARE, cells, print_line, print_table
 
 if TYPE_CHECKING:
     import duckdb
 
 NO_QUESTION = "this is no question: ask by select, from, with, show, describe or summarize"
-
-
-class Audience(StrEnum):
-    """Whom a version is for."""
-
-    internal = "internal"
-    shared = "shared"
-
-
 PROMPT, MORE = "wardhouse> ", "        -> "
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ class Column:
         The column that it is contained in, and how: part_of, known_of or unknown_of.
     sources : list of str
         Columns of the row that it is computed from.
+    is_internal : bool
+        Whether it is left out where its table is shared.
     """
 
     description: str
@@ -48,6 +50,7 @@ class Column:
     whole: str | None = None
     contained: str | None = None
     sources: list[str] = field(default_factory=list)
+    is_internal: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -122,6 +125,12 @@ class Table:
     def pseudonyms(self) -> list[str]:
         """Name the columns whose values leave as pseudonyms: one makes a row tell of a patient."""
         return [name for name, each in self.columns.items() if each.publish_as == PSEUDONYM]
+
+    @property
+    def shared(self) -> Table:
+        """Declare it as it is shared: without the columns that are internal."""
+        its = {name: column for name, column in self.columns.items() if not column.is_internal}
+        return replace(self, columns=its)
 
     @property
     def grain(self) -> str | None:
@@ -244,7 +253,7 @@ def table_of(node: dict[str, Any], key: list[str] | None = None) -> Table:
             f"{table.title} declares {', '.join(direct)} to identify a person (pii: direct): take "
             "publish from the table or the columns out of it, and build again"
         )
-    if table.audience == "shared" and (undeclared := _undeclared(table)):
+    if table.audience == "shared" and (undeclared := _undeclared(table.shared)):
         raise PublishError(
             f"{table.title} is shared and does not say what {', '.join(undeclared)} count: declare "
             "cells, and adds, part_of or from of each figure, and build again"
@@ -263,6 +272,7 @@ def _column(declared: dict[str, Any]) -> Column:
         contained and meta[contained],
         contained,
         meta.get("from", []),
+        meta.get("publish") == "internal",
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from calendar import monthrange
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as file_name
@@ -115,7 +116,7 @@ def publish(
                     write_table(connection, each, internal, dbt_manifest, key) for each in given
                 ]
                 shared = [
-                    Filled(each, _cells(connection, each))
+                    Filled(each.shared, _cells(connection, each.shared))
                     for each in given
                     if each.audience == "shared"
                 ]
@@ -142,9 +143,10 @@ def publish(
             versions.remove_old(folder, keep)
     except HeldError:
         raise
-    except OSError as error:
+    except (OSError, duckdb.IOException) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise PublishError(
-            f"{folder} cannot take a version: {error.strerror}; free its disk or permit it, or set "
+            f"{folder} cannot take a version: {reason}; free its disk or permit it, or set "
             "WARDHOUSE_PUBLISH_DIR to another"
         ) from error
     return Published(folder / version, manifest, audit)
@@ -181,6 +183,7 @@ def _share(
     manifest = {
         **told,
         "audience": "shared",
+        "data_period": told["data_period"] and _in_months(told["data_period"]),
         "minimum_cell_size": minimum,
         "tables": entries,
         "tables_withheld": audit["tables_withheld"],
@@ -299,7 +302,9 @@ def _cells(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
     """Read a shared table in the order of what names its cells: figures would tell by theirs."""
     source = f"{identifier(table.schema)}.{identifier(table.name)}"
     order = ", ".join(map(identifier, table.cells.of))
-    return connection.sql(f"from {source} order by {order}").to_arrow_table()
+    columns = ", ".join(map(identifier, table.columns))
+    query = f"select {columns} from {source} order by {order}"  # noqa: S608 - quoted names
+    return connection.sql(query).to_arrow_table()
 
 
 def _copy(
@@ -364,6 +369,16 @@ def _git(project_dir: Path, *arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return asked.stdout.strip() if asked.returncode == 0 else None
+
+
+def _in_months(period: dict[str, Any]) -> dict[str, str]:
+    """Give the months that the data are of: the first and the last day are days of few people."""
+    first, last = (date.fromisoformat(period[name]) for name in ("first_date", "last_date"))
+    last_of_month = monthrange(last.year, last.month)[1]
+    return {
+        "first_date": first.replace(day=1).isoformat(),
+        "last_date": last.replace(day=last_of_month).isoformat(),
+    }
 
 
 def _period(facts: dict[str, dict[str, str]]) -> dict[str, Any] | None:

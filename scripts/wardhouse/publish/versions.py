@@ -54,7 +54,7 @@ def current(folder: Path) -> str | None:
 
 
 def _damaged(pointer: Path) -> PublishError:
-    return PublishError(f"{pointer} names no version: delete it, and run wardhouse publish again")
+    return PublishError(f"{pointer} names no version: delete it, and publish or stream again")
 
 
 def versions(folder: Path) -> list[str]:

@@ -104,6 +104,7 @@ def purge(
     days: int,
     *,
     is_dry_run: bool = False,
+    rewrites: bool = False,
     memory: str = "2GB",
 ) -> Purge:
     """Remove the content of records that were refused from files that landed long ago.
@@ -122,6 +123,9 @@ def purge(
         Since the record's file landed.
     is_dry_run
         Whether to count only.
+    rewrites
+        Whether to write the file again though nothing is removed: DuckDB leaves in it what builds
+        deleted.
     memory
         DuckDB's limit, such as 2GB.
 
@@ -151,9 +155,9 @@ def purge(
             connection.execute("commit")
             is_unfinished = bool(_columns(connection, "landing", "unfinished_purge"))
         # Until then what was removed is in blocks of the file that nothing uses any more.
-        if is_unfinished:
-            rewrite(database, memory, f"drop table {UNFINISHED}")
-        return Purge(held, is_unfinished)
+        if is_unfinished or rewrites:
+            rewrite(database, memory, f"drop table if exists {UNFINISHED}")
+        return Purge(held, is_unfinished or rewrites)
     except duckdb.CatalogException as error:
         raise PurgeError(f"{database} has no quarantine yet: run wardhouse build first") from error
     except duckdb.Error as error:
@@ -229,7 +233,8 @@ def _remove(
         )
         of_feed = f"area = {quote(area)} and feed = {quote(feed)} and source_file in ({files})"
         connection.execute(
-            f"update landing.unreadable_records set record_text = null where {of_feed}"
+            f"update landing.unreadable_records set record_text = null, {_code_of('error')} "
+            f"where {of_feed}"
         )
         if _columns(connection, "quality", "quarantine"):
             connection.execute(

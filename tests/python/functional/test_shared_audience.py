@@ -240,11 +240,10 @@ def attacked(sample, sample_published) -> Reader:
     shared = sample_published.folder / "shared"
     exact, written = [], {}
     with open_to_read(sample.database) as connection:
-        for table in declared.tables:
-            if table.audience == "shared":
-                order = ", ".join(table.cells.of)
-                rows = connection.sql(f"from {table.title} order by {order}").to_arrow_table()
-                exact.append(Filled(table, rows))
+        for table in (each.shared for each in declared.tables if each.audience == "shared"):
+            order, columns = ", ".join(table.cells.of), ", ".join(table.columns)
+            query = f"select {columns} from {table.title} order by {order}"
+            exact.append(Filled(table, connection.sql(query).to_arrow_table()))
     for table in read_json(shared / "manifest.json")["tables"]:
         written[table["name"]] = pq.read_table(shared / table["file"])
     return Reader(exact, written)
@@ -284,6 +283,27 @@ def test_json_beside_the_shared_tables_tells_no_exact_number_of_rows_of_others(s
     assert len(internal) > 30
     assert [each["name"] for each in internal if f'"{each["name"]}"' in told] == []
     assert [name for name, each in exact.items() if each["sha256"] in told] == []
+
+
+def test_shared_tables_of_the_sample_have_no_internal_column_and_no_exact_day(sample_published):
+    told = read_json(sample_published.folder / "shared" / "manifest.json")
+    exact = sample_published.manifest["data_period"]
+    period = told["data_period"]
+    assert period.keys() == {"first_date", "last_date"}
+    assert period["first_date"] == exact["first_date"][:7] + "-01"
+    assert period["last_date"][:7] == exact["last_date"][:7]
+    assert period["last_date"] >= exact["last_date"]
+    shared = {
+        each["name"]: {column["name"] for column in each["columns"]} for each in told["tables"]
+    }
+    for name, column in (
+        ("growth.service_line_summary", "p_value_adjusted"),
+        ("growth.service_line_summary", "verdict"),
+        ("telehealth.connection_quality_satisfaction", "avg_audio_quality_rating"),
+    ):
+        [whole] = [each for each in sample_published.manifest["tables"] if each["name"] == name]
+        assert column in {each["name"] for each in whole["columns"]}
+        assert column not in shared[name]
 
 
 def test_same_patient_has_one_pseudonym_in_all_tables_of_the_sample(sample, sample_published):

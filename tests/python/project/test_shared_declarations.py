@@ -82,7 +82,11 @@ def shared(manifest) -> list[Shared]:
     for model in models:
         if model.config.meta.get("publish") == "shared":
             cells = model.config.meta.get("cells", {})
-            columns = {name: dict(column.config.meta) for name, column in model.columns.items()}
+            columns = {
+                name: dict(column.config.meta)
+                for name, column in model.columns.items()
+                if column.config.meta.get("publish") != "internal"
+            }
             title = f"{model.schema}.{model.name}"
             found.append(Shared(title, cells.get("of", []), cells.get("people"), columns))
     return sorted(found, key=lambda table: table.title)
