@@ -1,6 +1,7 @@
 """Versions to load into databases, written without a build; loads of them."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +25,12 @@ def write_version(
     keys: dict[str, list[str]] | None = None,
     audience: str = "internal",
     types: dict[str, str] | None = None,
+    of_patients: Collection[str] = (),
 ) -> str:
     """Publish tables, by their queries; return the version.
 
-    `types` are told by the manifest in place of the file's, by column.
+    `types` are told by the manifest in place of the file's, by column; `of_patients` names tables
+    of single patients.
     """
     with publishing(folder) as writing, duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -45,7 +48,9 @@ def write_version(
             "git_revision": None,
             "data_period": {"first_date": "2024-01-01", "last_date": "2024-12-31"},
             "health": {"is_good": True},
-            "tables": told,
+            "tables": [
+                {**table, "is_patient_level": table["name"] in of_patients} for table in told
+            ],
         }
         (writing / audience / "views.sql").write_text(views(told))
         (writing / audience / "manifest.json").write_text(json.dumps(manifest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -80,11 +80,13 @@ def publish_command(
             if to is not None:
                 with newest(folder, readers) as snapshot:
                     _tell(console, load(server, snapshot, memory), readers)
+                    _tell_left_out(console, snapshot.manifest)
         if redshift_script is not None:
             with newest(folder, audience or "shared") as snapshot:
                 text = script(snapshot, s3_prefix or "", memory)
             redshift_script.write_text(text, encoding="utf-8")
             print_line(console, f"{redshift_script} loads version {snapshot.version}; not run")
+            _tell_left_out(console, snapshot.manifest)
     except (PublishError, OSError, settings.SettingError) as error:
         print_line(Console(stderr=True), str(error), "red")
         raise typer.Exit(1) from error
@@ -127,6 +129,13 @@ def _publish(
         f"{len(tables)} tables published, for internal readers, in {done.folder}; {len(shared)} of "
         f"them for all, {done.audit['share_hidden']:.0%} of their numbers hidden",
     )
+
+
+def _tell_left_out(console: Console, manifest: dict[str, Any]) -> None:
+    from wardhouse.publish.serving.postgresql import served
+
+    if n_left_out := len(manifest["tables"]) - len(served(manifest)):
+        print_line(console, f"{n_left_out} tables of single patients stay out of the database")
 
 
 def _tell(console: Console, loaded: Loaded, readers: str) -> None:

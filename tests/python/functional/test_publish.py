@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.cli import app
 from wardhouse.publish.read import newest, open_views
-from wardhouse.publish.serving.postgresql import load
+from wardhouse.publish.serving.postgresql import load, served
 from wardhouse.publish.serving.server import serving
 from wardhouse.publish.versions import PublishError, publishing, remove_old, versions
 from wardhouse.warehouse import HeldError
@@ -517,6 +517,7 @@ def test_command_writes_the_script_for_redshift(run, clinic, tmp_path):
     done = run("publish", *asked, "--audience", "internal")
     assert done.exit_code == 0, done.output
     assert "load.sql loads version 000001; not run" in done.output
+    assert "single patients" not in done.output
     assert 'copy wardhouse_000001."clinic__size_costs" from' in (tmp_path / "load.sql").read_text()
 
 
@@ -530,14 +531,20 @@ def test_sample_is_in_postgresql_row_by_row(sample_published, server):
         psycopg.connect(server) as reader,
     ):
         loaded = load(connection, snapshot, "1GB")
-        assert loaded.n_tables == len(done.manifest["tables"]) > 50
+        tables = served(done.manifest)
+        assert loaded.n_tables == len(tables) > 50
+        [[n_views]] = reader.execute(
+            "select count(*) from pg_views where schemaname = 'wardhouse'"
+        ).fetchall()
+        assert n_views == len(tables) + 1  # published
+        assert len(done.manifest["tables"]) > len(tables)
         reader.execute("set timezone = 'UTC'")
         n_keys = reader.execute(
             "select count(*) from pg_constraint where contype = 'p' "
             f"and connamespace = '{loaded.schema}'::regnamespace"
         ).fetchone()
         assert n_keys[0] > 40
-        for table in done.manifest["tables"]:
+        for table in tables:
             relation = f"wardhouse.{table['schema']}__{table['table']}"
             want = views.sql(f"from {table['name']}").fetchall()
             got = reader.execute(f"select * from {relation}").fetchall()

@@ -6,15 +6,18 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
-from serving import load_newest, write_pair, write_version
+from psycopg import sql
+from serving import PAIR, load_newest, write_pair, write_version
+from typer.testing import CliRunner
 from wardhouse.bench.local_postgresql import UnavailableError, running_server
+from wardhouse.cli import app
 from wardhouse.publish.read import newest
 from wardhouse.publish.serving.column_types import KINDS, check, typed
 from wardhouse.publish.serving.redshift import script
-from wardhouse.publish.serving.server import audience_of, serving
+from wardhouse.publish.serving.server import audience_of, do, serving
 from wardhouse.publish.versions import PublishError
 
-READER = "set role wardhouse_reader"
+READER = "set role wardhouse_reader_internal"
 COSTS = """
     select distinct visits.cost, wards.cost
     from wardhouse.clinic__visits as visits cross join wardhouse.clinic__wards as wards
@@ -261,6 +264,38 @@ def test_role_reads_and_does_nothing_else(url, folder):
             ask(url, statement, READER)
 
 
+PSEUDONYMS = {"clinic.people": "select 'a1b2' as patient_id, 'Ward 1' as ward", **PAIR}
+
+
+def test_tables_of_single_patients_stay_out(url, folder, tmp_path, monkeypatch):
+    tables = {name: query.format(n=1) for name, query in PSEUDONYMS.items()}
+    write_version(folder, tables, {"clinic.people": ["patient_id"]}, of_patients=["clinic.people"])
+    monkeypatch.setenv("WARDHOUSE_PUBLISH_DIR", str(folder))
+    file = tmp_path / "load.sql"
+    for asked in (["--to", url], ["--redshift-script", str(file), "--s3-prefix", "s3://bucket/a"]):
+        done = CliRunner().invoke(app, ["publish", "--current", "--audience", "internal", *asked])
+        assert done.exit_code == 0, done.output
+        assert "1 tables of single patients stay out of the database" in done.output
+    loaded = load_newest(url, folder)
+    assert (loaded.n_tables, loaded.n_rows, loaded.is_new) == (2, 53, False)
+    made = "select distinct relname from pg_class where relname like '%people%'"
+    assert ask(url, made) == []
+    assert ask(url, COSTS, READER) == [(1, 1)]
+    assert ("people" in file.read_text(), "clinic__wards" in file.read_text()) == (False, True)
+
+
+def test_each_audience_has_a_role_of_its_own(url, folder):
+    write_version(folder, {"clinic.visits": "select 1 as cost"}, audience="shared")
+    load_newest(url, folder, "shared")
+    query = "select cost from wardhouse.clinic__visits"
+    assert ask(url, query, "set role wardhouse_reader_shared") == [(1,)]
+    with serving(f"{url.rpartition('/')[0]}/template1", "internal"):
+        pass  # the other role is there, by another database
+    for place in ("wardhouse", "wardhouse_000001"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            ask(url, f"select cost from {place}.clinic__visits", READER)
+
+
 # Versions -----------------------------------------------------------------------------------------
 
 
@@ -307,7 +342,9 @@ def test_views_of_others_read_the_new_version_and_stop_one_without_their_table(u
     load_newest(url, folder)
     assert ask(url, "select cost from mine") == [(2,)]
     write_version(folder, {"clinic.visits": "select 3 as cost"})
-    with pytest.raises(PublishError, match="no longer: view mine depends on view wardhouse"):
+    with pytest.raises(
+        PublishError, match=r"no longer: view public\.mine depends on view wardhouse"
+    ):
         load_newest(url, folder)
     assert ask(url, COSTS) == [(2, 2)]
 
@@ -320,6 +357,26 @@ def test_columns_may_change_their_types_and_comments_follow(url, folder):
     comment = "select col_description('wardhouse.clinic__visits'::regclass, 2)"
     assert ask(url, comment) == [("It's c; $1 and \\n stay.",)]
     assert ask(url, "select * from wardhouse.clinic__visits", READER) == [("x", 1)]
+
+
+def test_no_version_of_another_audience_stays(url, folder, tmp_path):
+    for cost in (1, 2):
+        write_pair(folder, cost)
+        load_newest(url, folder)
+    other = tmp_path / "other"
+    with psycopg.connect(url) as reader, psycopg.connect(url) as administrator:
+        reader.execute("select * from wardhouse_000001.clinic__wards")
+        [[number]] = administrator.execute(
+            "select 'wardhouse_000001'::regnamespace::oid"
+        ).fetchall()
+        administrator.execute("drop schema wardhouse cascade")
+        administrator.commit()
+        still_read = f"wardhouse_old_{number}"
+        write_version(other, {"clinic.visits": "select 1 as cost"}, audience="shared")
+        assert load_newest(url, other, "shared").still_read == [still_read]
+    assert load_newest(url, other, "shared").still_read == []
+    assert schemas(url) == ["wardhouse", "wardhouse_000001"]
+    assert ask(url, "select audience from wardhouse_000001.published") == [("shared",)]
 
 
 # Readers at work ----------------------------------------------------------------------------------
@@ -423,6 +480,72 @@ def test_schema_of_somebody_else_is_left_alone(url, folder):
     assert ask(url, "select a from wardhouse.mine") == [(1,)]
 
 
+@pytest.fixture
+def stranger(url):
+    """Return the address of the database for another user, who may make schemas and functions."""
+    with psycopg.connect(url, autocommit=True) as administrator:
+        administrator.execute("create role stranger login")
+        administrator.execute("grant create on database postgres to stranger")
+        administrator.execute("grant create on schema public to stranger")
+        yield url.replace("loader@", "stranger@")
+        administrator.execute("drop owned by stranger cascade")
+        administrator.execute("drop role stranger")
+
+
+# What fits better than PostgreSQL's own in the questions of a loader, and in those of ADBC.
+TRAPS = """
+    create table public.called (by_whom text);
+    grant insert on public.called to public;
+    create function public.starts_with(name, text) returns boolean language sql
+        as $$ insert into public.called values (current_user); select true $$;
+    create function public.differs(regproc, integer) returns boolean language sql
+        as $$ insert into public.called values (current_user); select $1::oid <> $2::oid $$;
+    create operator public.<> (leftarg = regproc, rightarg = integer, function = public.differs);
+"""
+QUESTION = "select starts_with(nspname, 'a') from pg_namespace"
+
+
+def test_function_of_another_user_is_not_called(url, folder, stranger):
+    with psycopg.connect(stranger) as connection:
+        connection.execute(TRAPS)
+    for trap in (QUESTION, "select oid from pg_type where typreceive <> 0"):
+        ask(url, trap)
+        with psycopg.connect(url) as victim:
+            assert victim.execute("delete from public.called returning 1").fetchone() == (1,)
+    for cost in (1, 2, 3):
+        write_pair(folder, cost)
+        load_newest(url, folder)
+    assert ask(url, "select * from public.called") == []
+    assert schemas(url) == ["wardhouse", "wardhouse_000002", "wardhouse_000003"]
+
+
+def test_options_of_the_address_stay(url):
+    with serving(f"{url}?options=-c%20work_mem%3D5MB", "internal") as server:
+        assert do(server, "select current_setting('work_mem')") == [("5MB",)]
+        assert do(server, "select current_setting('search_path')") == [("pg_catalog, pg_temp",)]
+
+
+def test_schemas_of_another_user_that_bear_our_mark_are_not_touched(url, folder, stranger):
+    named = 'wardhouse_9"; drop schema x'
+    with psycopg.connect(stranger) as connection:
+        for schema in (named, "wardhouse_7"):
+            name = sql.Identifier(schema)
+            connection.execute(sql.SQL("create schema {}").format(name))
+            connection.execute(sql.SQL("comment on schema {} is 'Wardhouse: x'").format(name))
+    for cost in (1, 2, 3):
+        write_pair(folder, cost)
+        load_newest(url, folder)
+    assert {named, "wardhouse_7"} < set(schemas(url))
+    assert {"wardhouse_000002", "wardhouse_000003"} < set(schemas(url))
+
+
+def test_schema_wardhouse_of_another_user_is_refused(url, folder, stranger):
+    write_pair(folder, 1)
+    ask(stranger, "select 1", "create schema wardhouse")
+    with pytest.raises(PublishError, match="belongs to stranger: load as that user"):
+        load_newest(url, folder)
+
+
 def test_one_audience_does_not_take_the_place_of_the_other(url, folder):
     write_version(folder, {"clinic.visits": "select 1 as cost"}, audience="shared")
     load_newest(url, folder, "shared")
@@ -434,13 +557,13 @@ def test_user_without_permissions_is_told_what_to_ask_for(url, folder):
     write_pair(folder, 1)
     with psycopg.connect(url, autocommit=True) as administrator:
         administrator.execute("create role humble login")
-        administrator.execute("alter role wardhouse_reader rename to put_aside")
+        administrator.execute("alter role wardhouse_reader_internal rename to put_aside")
         humble = url.replace("loader@", "humble@")
         try:
-            with pytest.raises(PublishError, match="run create role wardhouse_reader nologin"):
+            with pytest.raises(PublishError, match="role wardhouse_reader_internal nologin"):
                 load_newest(humble, folder)
         finally:
-            administrator.execute("alter role put_aside rename to wardhouse_reader")
+            administrator.execute("alter role put_aside rename to wardhouse_reader_internal")
         with pytest.raises(PublishError, match='grant create on database "postgres" to "humble"'):
             load_newest(humble, folder)
         administrator.execute("grant create on database postgres to humble")
@@ -510,8 +633,11 @@ REDSHIFT = """\
 -- Loads version 000001 (shared, published {published_at}) into Amazon Redshift.
 -- Not run by wardhouse: no Redshift was asked. First copy the files, and make the group once:
 --   aws s3 sync 000001/shared/ s3://bucket/a/000001/shared/
---   create group wardhouse_reader;
--- The cluster's default IAM role must be allowed to read them.
+--   create group wardhouse_reader_shared;
+-- The cluster's default IAM role must be allowed to read them. This drops nothing: drop by hand the
+-- views of tables that are published no more, and earlier versions; and where the schema wardhouse
+-- holds another audience than shared, before this:
+--   drop schema wardhouse cascade;
 begin;
 create schema wardhouse_000001;
 
@@ -531,16 +657,16 @@ comment on table wardhouse_000001."clinic__visits" is 'What clinic.visits is; it
 per row.';
 {comments}
 analyze wardhouse_000001."clinic__visits";
-grant usage on schema wardhouse_000001 to group wardhouse_reader;
-grant select on all tables in schema wardhouse_000001 to group wardhouse_reader;
+grant usage on schema wardhouse_000001 to group wardhouse_reader_shared;
+grant select on all tables in schema wardhouse_000001 to group wardhouse_reader_shared;
 commit;
 
 create schema if not exists wardhouse;
-grant usage on schema wardhouse to group wardhouse_reader;
+grant usage on schema wardhouse to group wardhouse_reader_shared;
 begin;
 create or replace view wardhouse."clinic__visits" as select * from \
 wardhouse_000001."clinic__visits" with no schema binding;
-grant select on wardhouse."clinic__visits" to group wardhouse_reader;
+grant select on wardhouse."clinic__visits" to group wardhouse_reader_shared;
 commit;
 """
 VISITS = """

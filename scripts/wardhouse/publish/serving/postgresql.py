@@ -13,12 +13,12 @@ from wardhouse.publish.read import open_views
 from wardhouse.publish.serving.column_types import Typed, check, check_file, typed
 from wardhouse.publish.serving.server import (
     MARK,
-    READER,
     STABLE,
     RefusedError,
     commit,
     do,
     do_all,
+    reader_of,
     refusal,
     said,
 )
@@ -86,18 +86,26 @@ def load(
     """
     manifest = snapshot.manifest
     schema = f"{STABLE}_{snapshot.version}"
-    names = {table_name(table): typed(table) for table in manifest["tables"]}
+    names = {table_name(table): typed(table) for table in served(manifest)}
     is_new = not is_loaded(connection, schema, manifest)
     try:
         if is_new:
             with open_views(snapshot, memory) as views:
                 _load(connection, schema, snapshot, views)
-        turn(connection, schema, patience)
+        turn(connection, schema, manifest["audience"], patience)
         still_read = remove_old(connection, schema)
     except RefusedError as error:
         raise refusal(connection, error) from error
-    n_rows = sum(table["n_rows"] for table in manifest["tables"])
+    n_rows = sum(table["n_rows"] for table in served(manifest))
     return Loaded(schema, len(names), n_rows, is_new, still_read)
+
+
+def served(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the tables of a version that a database takes: all but those of single patients.
+
+    A database tells its readers apart by audience alone, and a version stays there as it was.
+    """
+    return [table for table in manifest["tables"] if not table.get("is_patient_level")]
 
 
 def table_name(table: dict[str, Any]) -> str:
@@ -114,20 +122,21 @@ def table_name(table: dict[str, Any]) -> str:
 
 def is_loaded(connection: Connection, schema: str, manifest: dict[str, Any]) -> bool:
     """Whether the version is there; what bears its number and is another is moved aside."""
-    found = do(connection, f"select to_regnamespace('{schema}')::oid")
+    found = do(connection, f"select to_regnamespace({quote(identifier(schema))})::oid")
     if found == [(None,)]:
         return False
     if schema not in {name for [name] in do(connection, OURS)}:
         raise PublishError(
-            f"the schema {schema} of this database was not made by wardhouse: rename or drop it"
+            f"the schema {schema} of this database was not made by wardhouse as this user: rename "
+            "or drop it"
         )
     there = do(
         connection,
         f"select published_at = {quote(manifest['published_at'])}::timestamptz "  # noqa: S608
-        f"and audience = {quote(manifest['audience'])} from {schema}.{ABOUT}",
+        f"and audience = {quote(manifest['audience'])} from {identifier(schema)}.{ABOUT}",
     )
     if there != [(True,)]:
-        do(connection, f"alter schema {schema} rename to {STABLE}_old_{found[0][0]}")
+        do(connection, f"alter schema {identifier(schema)} rename to {STABLE}_old_{found[0][0]}")
     commit(connection)
     return there == [(True,)]
 
@@ -136,15 +145,16 @@ def _load(
     connection: Connection, schema: str, snapshot: Snapshot, views: duckdb.DuckDBPyConnection
 ) -> None:
     """Write the version's schema, in one transaction."""
-    manifest = snapshot.manifest
+    manifest, name = snapshot.manifest, identifier(schema)
+    reader = reader_of(manifest["audience"])
     told = f"{MARK}version {snapshot.version}, published {manifest['published_at']}"
-    do(connection, f"create schema {schema}")
-    do(connection, f"comment on schema {schema} is {quote(told)}")
+    do(connection, f"create schema {name}")
+    do(connection, f"comment on schema {name} is {quote(told)}")
     _write_about(connection, schema, snapshot)
-    for table in manifest["tables"]:
+    for table in served(manifest):
         write_table(connection, schema, table, views)
-    do(connection, f"grant usage on schema {schema} to {READER}")
-    do(connection, f"grant select on all tables in schema {schema} to {READER}")
+    do(connection, f"grant usage on schema {name} to {reader}")
+    do(connection, f"grant select on all tables in schema {name} to {reader}")
     commit(connection)
 
 
@@ -166,7 +176,7 @@ def _write_about(connection: Connection, schema: str, snapshot: Snapshot) -> Non
         f"{'null' if value is None else quote(value)}::{kind} as {name}"
         for name, (kind, value) in columns.items()
     )
-    about = f"{schema}.{ABOUT}"
+    about = f"{identifier(schema)}.{ABOUT}"
     do(connection, f"create table {about} as select {values}, clock_timestamp() as loaded_at")
     do(
         connection,
@@ -197,7 +207,7 @@ def write_table(
         When its types have no like, or the data's are not the manifest's.
     """
     columns = typed(table)
-    target = f"{schema}.{identifier(table_name(table))}"
+    target = f"{identifier(schema)}.{identifier(table_name(table))}"
     do(connection, create_table(target, columns))
     append(connection, schema, table, columns, views)
     if key := _key(table, views):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from wardhouse.publish.read import open_views
 from wardhouse.publish.serving.column_types import Typed, typed
-from wardhouse.publish.serving.postgresql import comments, table_name
-from wardhouse.publish.serving.server import READER, STABLE
+from wardhouse.publish.serving.postgresql import comments, served, table_name
+from wardhouse.publish.serving.server import STABLE, reader_of
 from wardhouse.publish.versions import PublishError
 from wardhouse.warehouse import identifier, quote
 
@@ -30,7 +30,10 @@ HEAD = """\
 -- Not run by wardhouse: no Redshift was asked. First copy the files, and make the group once:
 --   aws s3 sync {folder} {place}
 --   create group {reader};
--- The cluster's default IAM role must be allowed to read them.
+-- The cluster's default IAM role must be allowed to read them. This drops nothing: drop by hand the
+-- views of tables that are published no more, and earlier versions; and where the schema wardhouse
+-- holds another audience than {audience}, before this:
+--   drop schema wardhouse cascade;
 """
 
 
@@ -54,6 +57,7 @@ def script(snapshot: Snapshot, s3_prefix: str, memory: str) -> str:
     if not s3_prefix.startswith("s3://") or len(s3_prefix.strip("/")) <= len("s3:/"):
         raise PublishError("--s3-prefix is no place on S3: give s3://bucket/folder")
     manifest, schema = snapshot.manifest, f"{STABLE}_{snapshot.version}"
+    tables, reader = served(manifest), reader_of(manifest["audience"])
     place = f"{s3_prefix.rstrip('/')}/{snapshot.version}/{snapshot.folder.name}/"
     head = HEAD.format(
         version=snapshot.version,
@@ -61,17 +65,17 @@ def script(snapshot: Snapshot, s3_prefix: str, memory: str) -> str:
         published_at=manifest["published_at"],
         folder=f"{snapshot.version}/{snapshot.folder.name}/",
         place=place,
-        reader=READER,
+        reader=reader,
     )
     with open_views(snapshot, memory) as views:
         lines = [
             "begin",
             f"create schema {schema}",
-            *(line for table in manifest["tables"] for line in _table(schema, table, place, views)),
-            f"grant usage on schema {schema} to group {READER}",
-            f"grant select on all tables in schema {schema} to group {READER}",
+            *(line for table in tables for line in _table(schema, table, place, views)),
+            f"grant usage on schema {schema} to group {reader}",
+            f"grant select on all tables in schema {schema} to group {reader}",
             "commit",
-            *_switch(schema, manifest["tables"]),
+            *_switch(schema, tables, reader),
         ]
     return head + "\n".join(f"{line};" for line in lines) + "\n"
 
@@ -134,14 +138,14 @@ def _type(column: Typed, widths: dict[str, int]) -> str:
     return f"{column.kind.redshift}({min(bytes_, MOST_BYTES)})"
 
 
-def _switch(schema: str, tables: list[dict[str, Any]]) -> Iterator[str]:
+def _switch(schema: str, tables: list[dict[str, Any]], reader: str) -> Iterator[str]:
     """Let the views of `wardhouse` read the version, bound late: its tables may be dropped."""
     yield f"\ncreate schema if not exists {STABLE}"
-    yield f"grant usage on schema {STABLE} to group {READER}"
+    yield f"grant usage on schema {STABLE} to group {reader}"
     yield "begin"
     for table in tables:
         name = identifier(table_name(table))
         source = f"{schema}.{name} with no schema binding"
         yield f"create or replace view {STABLE}.{name} as select * from {source}"  # noqa: S608
-        yield f"grant select on {STABLE}.{name} to group {READER}"
+        yield f"grant select on {STABLE}.{name} to group {reader}"
     yield "commit"

@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
+from urllib.parse import quote as percent
 
 from wardhouse import settings
 from wardhouse.publish.versions import PublishError
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from adbc_driver_postgresql.dbapi import Connection
 
 STABLE = "wardhouse"  # the schema that is read by
-READER = "wardhouse_reader"
 MARK = "Wardhouse: "  # begins the comment of each schema that is ours
 LOCK = int.from_bytes(b"wardhous", "big")  # of a session: one loader to a database
 TURN = 10.0  # seconds to wait for another loader
+# Whoever may make a function or an operator in a schema of the path could have a loader run it: of
+# two that fit, PostgreSQL takes the one whose types fit better, wherever it is.
+SEARCHED = "pg_catalog,pg_temp"
+IS_OWN = "pg_get_userbyid(nspowner) = current_user"
 
 # As libpq reads it: what is before the first @ is user and password, whatever signs it holds.
 ADDRESS = re.compile(
@@ -59,9 +63,7 @@ def audience_of(url: str) -> str:
     PublishError
         When it is no address of PostgreSQL.
     """
-    found = ADDRESS.match(url)
-    if found is None:
-        raise PublishError("the address of PostgreSQL begins with postgresql://: give it so")
+    found = _read(url)
     variables = settings.environment()
     given = parse_qs(found["options"] or "")
     asked = {name: values[-1] for name, values in given.items()}
@@ -73,6 +75,27 @@ def audience_of(url: str) -> str:
     is_elsewhere = asked.get("service") or variables.get("PGSERVICE")
     is_here = not is_elsewhere and all(HERE.fullmatch(host) for host in hosts)
     return "internal" if is_here else "shared"
+
+
+def _read(url: str) -> re.Match[str]:
+    found = ADDRESS.match(url)
+    if found is None:
+        raise PublishError("the address of PostgreSQL begins with postgresql://: give it so")
+    return found
+
+
+def reader_of(audience: str) -> str:
+    """Name the role that reads an audience: a role is of the whole server, not of a database."""
+    return f"wardhouse_reader_{audience}"
+
+
+def _with_path(url: str) -> str:
+    """Let the session begin with our search path: ADBC asks before we do."""
+    options = _read(url)["options"]
+    given = parse_qs(options or "").get("options", [settings.environment().get("PGOPTIONS", "")])
+    named = percent(f"{given[-1]} -c search_path={SEARCHED}".strip(), safe="")
+    join = "?" if options is None else "&" if options else ""
+    return f"{url}{join}options={named}"
 
 
 @contextmanager
@@ -98,12 +121,13 @@ def serving(url: str, audience: str, turn: float = TURN) -> Iterator[Connection]
     from adbc_driver_postgresql import dbapi
 
     try:
-        connection = dbapi.connect(url)
+        connection = dbapi.connect(_with_path(url))
     except Error as error:
         raise _unreachable(str(error)) from None  # whose text may hold the URL's password
     with connection:
         try:
             for setting in (
+                f"search_path = {SEARCHED}",  # again, for poolers that leave out options
                 "client_encoding = 'UTF8'",
                 "standard_conforming_strings = on",
                 "timezone = 'UTC'",
@@ -222,24 +246,30 @@ def _take(connection: Connection) -> None:
 
 def _prepare(connection: Connection, audience: str) -> None:
     """Make the role that reads; refuse a schema that is not ours, or of the other audience."""
-    [[is_there]] = do(connection, f"select to_regrole('{READER}') is not null")
+    reader = reader_of(audience)
+    [[is_there]] = do(connection, f"select to_regrole({quote(reader)}) is not null")
     if not is_there:
         try:
-            do(connection, f"create role {READER} nologin")
+            do(connection, f"create role {reader} nologin")
         except RefusedError as error:
             if error.code != NOT_PERMITTED:
                 raise
             raise PublishError(
-                f"PostgreSQL does not let this user create the role {READER}: let an "
-                f"administrator run create role {READER} nologin, once, and try again"
+                f"PostgreSQL does not let this user create the role {reader}: let an "
+                f"administrator run create role {reader} nologin, once, and try again"
             ) from error
     found = do(
         connection,
         f"select coalesce(obj_description(oid, 'pg_namespace'), ''), "  # noqa: S608
-        f"exists (select from pg_class where relnamespace = pg_namespace.oid) "
-        f"from pg_namespace where nspname = '{STABLE}'",
+        f"exists (select from pg_class where relnamespace = pg_namespace.oid), {IS_OWN}, "
+        f"pg_get_userbyid(nspowner) from pg_namespace where nspname = '{STABLE}'",
     )
-    for comment, is_used in found:
+    for comment, is_used, is_own, owner in found:
+        if not is_own:
+            raise PublishError(
+                f"the schema {STABLE} of this database belongs to {owner}: load as that user, or "
+                "name another database"
+            )
         if is_used and not comment.startswith(MARK):
             raise PublishError(
                 f"the schema {STABLE} of this database holds what wardhouse did not make: name "
@@ -253,7 +283,7 @@ def _prepare(connection: Connection, audience: str) -> None:
             )
     do(connection, f"create schema if not exists {STABLE}")
     do(connection, f"comment on schema {STABLE} is {quote(_comment_of(audience))}")
-    do(connection, f"grant usage on schema {STABLE} to {READER}")
+    do(connection, f"grant usage on schema {STABLE} to {reader}")
     commit(connection)
 
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from wardhouse.publish.serving.server import (
     DEPENDED_ON,
+    IS_OWN,
     LOCKED,
     MARK,
-    READER,
     STABLE,
     STOPPED,
     RefusedError,
     commit,
     do,
     do_all,
+    reader_of,
 )
 from wardhouse.publish.versions import PublishError
 from wardhouse.warehouse import identifier, quote
@@ -39,7 +40,8 @@ PAUSE, PATIENCE = 0.5, 300.0  # seconds: between tries, and in all
 
 OURS = f"""
     select nspname from pg_namespace
-    where starts_with(nspname, '{STABLE}_') and obj_description(oid, 'pg_namespace') like '{MARK}%'
+    where starts_with(nspname, '{STABLE}_') and {IS_OWN}
+        and obj_description(oid, 'pg_namespace') like '{MARK}%'
 """  # noqa: S608
 COLUMNS = """
     select
@@ -64,7 +66,7 @@ HOLDERS = """
 """
 
 
-def turn(connection: Connection, schema: str, patience: float) -> None:
+def turn(connection: Connection, schema: str, audience: str, patience: float) -> None:
     """Let the views of `wardhouse` read a version, once no statement reads them.
 
     Parameters
@@ -73,6 +75,8 @@ def turn(connection: Connection, schema: str, patience: float) -> None:
         To PostgreSQL, in no transaction.
     schema
         Of the version.
+    audience
+        Whose role may read the views.
     patience
         Seconds to wait.
 
@@ -83,7 +87,7 @@ def turn(connection: Connection, schema: str, patience: float) -> None:
     """
     now, wanted = _shapes(connection, STABLE), _shapes(connection, schema)
     commit(connection)
-    statements = _turning(now, wanted, schema)
+    statements = _turning(now, wanted, schema, reader_of(audience))
     last = time.monotonic() + patience
     while True:
         try:
@@ -103,7 +107,8 @@ def turn(connection: Connection, schema: str, patience: float) -> None:
 def _shapes(connection: Connection, schema: str) -> dict[str, dict[str, Any]]:
     """Describe the tables or views of a schema: columns with types, comments of all."""
     found: dict[str, dict[str, Any]] = {}
-    for relation, column, kind, comment, about in do(connection, COLUMNS.format(quote(schema))):
+    described = COLUMNS.format(quote(identifier(schema)))
+    for relation, column, kind, comment, about in do(connection, described):
         shape = found.setdefault(relation, {"columns": [], "comments": {None: about}})
         shape["columns"].append((column, kind))
         shape["comments"][column] = comment
@@ -126,7 +131,7 @@ def _lock(connection: Connection, views: dict[str, dict[str, Any]]) -> None:
 
 
 def _turning(
-    now: dict[str, dict[str, Any]], wanted: dict[str, dict[str, Any]], schema: str
+    now: dict[str, dict[str, Any]], wanted: dict[str, dict[str, Any]], schema: str, reader: str
 ) -> list[str]:
     """Write what makes the views those of a version: a view is replaced where it can be."""
     kept = {
@@ -136,11 +141,12 @@ def _turning(
     }
     statements = [f"drop view {STABLE}.{identifier(view)}" for view in now.keys() - kept.keys()]
     for table, shape in wanted.items():
-        view, source = f"{STABLE}.{identifier(table)}", f"{schema}.{identifier(table)}"
+        name = identifier(table)
+        view, source = f"{STABLE}.{name}", f"{identifier(schema)}.{name}"
         columns = ", ".join(identifier(name) for name, _ in shape["columns"])
         statements += [
             f"create or replace view {view} as select {columns} from {source}",  # noqa: S608
-            f"grant select on {view} to {READER}",
+            f"grant select on {view} to {reader}",
         ]
         for column, comment in shape["comments"].items():
             if kept.get(table, {}).get(column) != comment:
@@ -151,7 +157,7 @@ def _turning(
 
 
 def _held(connection: Connection, schema: str) -> str:
-    holders = do(connection, HOLDERS.format(quote(STABLE)))
+    holders = do(connection, HOLDERS.format(quote(identifier(STABLE))))
     connection.rollback()
     named = ", ".join(f"{pid} ({name})" if name else str(pid) for pid, name in holders)
     return (
@@ -162,25 +168,40 @@ def _held(connection: Connection, schema: str) -> str:
 
 
 def remove_old(connection: Connection, current: str) -> list[str]:
-    """Remove versions but the one that is read and the one before; name those that stay."""
-    loaded = {
-        name: do(connection, f"select loaded_at from {name}.{ABOUT}")[0][0]  # noqa: S608
-        for [name] in do(connection, OURS)
-    }
+    """Remove versions but the one that is read and the one before; name those that stay.
+
+    Versions of another audience go, too: they were left by somebody who dropped `wardhouse`.
+    """
+    [[audience]] = do(connection, f"select audience from {identifier(current)}.{ABOUT}")  # noqa: S608
+    before, removed = {}, []
+    for [schema] in do(connection, OURS):
+        if schema == current:
+            continue
+        told = f"select audience, loaded_at from {identifier(schema)}.{ABOUT}"  # noqa: S608
+        [[its_audience, loaded_at]] = do(connection, told)
+        if its_audience == audience:
+            before[schema] = loaded_at
+        else:
+            removed.append(schema)
     commit(connection)
-    others = sorted(loaded.keys() - {current}, key=loaded.get)
-    stayed = []
-    for schema in others[: len(others) - (KEPT - 1)]:
-        tables = ", ".join(f"{schema}.{identifier(name)}" for name in _shapes(connection, schema))
-        try:
-            do(connection, f"set local lock_timeout = '{LOCK_MILLISECONDS}ms'")
-            if tables:
-                do(connection, f"drop table {tables}")
-            do(connection, f"drop schema {schema}")
-            commit(connection)
-        except RefusedError as error:
-            if error.code not in (LOCKED, DEPENDED_ON):
-                raise
-            connection.rollback()
-            stayed.append(schema)
-    return stayed
+    same = sorted(before, key=before.get)
+    removed += same[: len(same) - (KEPT - 1)]
+    return [schema for schema in removed if not _is_removed(connection, schema)]
+
+
+def _is_removed(connection: Connection, schema: str) -> bool:
+    """Remove a version, unless somebody reads it or has a view on it."""
+    name = identifier(schema)
+    tables = ", ".join(f"{name}.{identifier(each)}" for each in _shapes(connection, schema))
+    try:
+        do(connection, f"set local lock_timeout = '{LOCK_MILLISECONDS}ms'")
+        if tables:
+            do(connection, f"drop table {tables}")
+        do(connection, f"drop schema {name}")
+        commit(connection)
+    except RefusedError as error:
+        if error.code not in (LOCKED, DEPENDED_ON):
+            raise
+        connection.rollback()
+        return False
+    return True
