@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from wardhouse.areas.declared import Option
+
+
+class Audience(StrEnum):
+    """Whom a version is for."""
+
+    internal = "internal"
+    shared = "shared"
+
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes, unless live.")]
 DirtFactor = Annotated[float, typer.Option(min=0, help="Times the usual dirt; 0 is clean.")]
