@@ -13,11 +13,11 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from wardhouse.api.buckets import MOST, Buckets
-from wardhouse.api.callers import CALLER, caller
+from wardhouse.api.callers import CALLER, SCOPE, caller
 from wardhouse.api.editions import Edition, Editions
 from wardhouse.api.keys import ANYBODY, KeysError
 from wardhouse.api.metrics import Metrics
-from wardhouse.api.operations import PATIENTS, Operations
+from wardhouse.api.operations import Operations
 from wardhouse.api.pages import LOGIN, POLICY, add_pages
 from wardhouse.api.problems import problem
 from wardhouse.api.upkeep import add_upkeep
@@ -134,7 +134,7 @@ class Application:
         finally:
             route = getattr(scope.get("route"), "path_format", "none")
             self._metrics.count(route, told.status, time.perf_counter() - began)
-            if route.startswith(PATIENTS):
+            if scope.get(SCOPE) == "patients":
                 key: Key | None = scope.get(CALLER)
                 log.info("%r asked %s: %d", key.name if key else "nobody", route, told.status)
 

@@ -27,6 +27,7 @@ from wardhouse.api.keys import Doorkeeper, KeysError, add_key, read_keys, remove
 from wardhouse.api.server import ServeError, check_name, listen, log_to_stderr, routes
 from wardhouse.cli import app as command_line
 from wardhouse.publish.versions import PublishError, locked
+from wardhouse.routes import Route
 
 MEMORY = "500MB"
 FORM = "application/x-www-form-urlencoded"
@@ -450,14 +451,18 @@ def test_buckets_of_many_addresses_are_forgotten_one_by_one():
     assert (few.wait("first"), all_kept.wait("first")) == (0, 1000)
 
 
-def test_who_reads_of_single_patients_is_logged(api, keys, caplog):
-    """Nothing of the question, and nobody else."""
+def test_who_reads_of_single_patients_is_logged(folder, keys, caplog):
+    """By whatever route; nothing of the question, and nobody else."""
     caplog.set_level(logging.INFO, "wardhouse.api")
+    by_name = Route("/v1/people", "clinic.people", "People.", name="patient_key")
+    api = serve(folder, Doorkeeper(keys[0]), served=[*ROUTES, by_name])
+    ask(api, "/v1/people/f7", keys[1]["nurse"])
     for holder in ("nurse", "reader"):
         ask(api, "/v1/patients/clinic/people?patient_key=f7", keys[1][holder])
         ask(api, "/v1/wards", keys[1][holder])
     ask(api, "/v1/patients")
     assert [record.getMessage() for record in caplog.records] == [
+        "'nurse' asked /v1/people/{name}: 200",
         "'nurse' asked /v1/patients/clinic/people: 200",
         "'reader' asked /v1/patients/clinic/people: 403",
         "'nobody' asked /v1/patients: 401",
