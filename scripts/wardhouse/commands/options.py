@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Audience(StrEnum):
-    """Whom a version is for."""
+    """Readers of what is published."""
 
     internal = "internal"
     shared = "shared"
