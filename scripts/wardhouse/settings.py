@@ -120,6 +120,11 @@ def serve_host() -> str:
     return os.environ.get("WARDHOUSE_SERVE_HOST", "127.0.0.1")
 
 
+def serve_name() -> str | None:
+    """Return what readers elsewhere call the API (`WARDHOUSE_SERVE_NAME`, no default), or None."""
+    return os.environ.get("WARDHOUSE_SERVE_NAME") or None
+
+
 def serve_port() -> int:
     """Return the port that the API listens on (`WARDHOUSE_SERVE_PORT`, default 8000).
 

@@ -1,4 +1,4 @@
-"""How often somebody may ask: a bucket of tokens for each key, refilled as time goes."""
+"""How often somebody may ask: a bucket of tokens for each, refilled as time goes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-MOST = 10_000  # buckets kept; a full one need not be
+MOST = 10_000  # buckets of addresses: there are more than a server can remember
 
 
 class Buckets:
@@ -21,12 +21,20 @@ class Buckets:
         Requests a second that a bucket gets back.
     burst
         Requests that a full bucket holds.
+    most
+        Buckets kept: the one that gave nothing for longest goes first. None keeps all.
     clock
         Seconds that only grow.
     """
 
-    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic):
-        self._rate, self._burst, self._clock = rate, burst, clock
+    def __init__(
+        self,
+        rate: float,
+        burst: int,
+        most: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._rate, self._burst, self._most, self._clock = rate, burst, most, clock
         self._held: dict[Hashable, tuple[float, float]] = {}
 
     def wait(self, who: Hashable) -> int:
@@ -36,14 +44,8 @@ class Buckets:
         left = min(self._burst, left + (now - at) * self._rate)
         if left < 1:
             return math.ceil((1 - left) / self._rate)
-        if len(self._held) >= MOST and who not in self._held:
-            self._forget(now)
+        self._held.pop(who, None)  # so that the first is the one that gave nothing for longest
+        if self._most and len(self._held) >= self._most:
+            del self._held[next(iter(self._held))]
         self._held[who] = (left - 1, now)
         return 0
-
-    def _forget(self, now: float) -> None:
-        """Forget who has a full bucket again; where nobody has, everybody."""
-        full = self._burst / self._rate
-        self._held = {who: held for who, held in self._held.items() if now - held[1] < full}
-        if len(self._held) >= MOST:
-            self._held.clear()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wardhouse.api.keys import Doorkeeper, Key
 
 CALLER = "wardhouse.caller"  # in the scope of a request
+SCOPE = "wardhouse.scope"  # what a request's route asks of its key, there too
 COOKIE = "wardhouse_session"
 SCHEMES: dict[str, dict[str, Any]] = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from wardhouse.api.tables import Table, load
 from wardhouse.publish import read, versions
-from wardhouse.publish.versions import PublishError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,8 +15,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from wardhouse.routes import Route
-
-log = logging.getLogger("wardhouse.api")
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,6 @@ class Editions:
         self._names: dict[bool, set[str]] = {False: set(), True: set()}
         for route in routes:
             self._names[route.is_live].add(route.table)
-        self._told: str | None = None
         self.n_failed = 0
 
     def load(self, application_of: Callable[[Edition], ASGIApp]) -> None:
@@ -100,17 +93,20 @@ class Editions:
         self._load_live()
 
     def refresh(self) -> None:
-        """Load what is published now, if it is another version; on a fault keep what there is."""
+        """Load what is published now, if it is another version; on a fault what there is stays.
+
+        Raises
+        ------
+        Exception
+            Whatever a damaged version causes; it is counted.
+        """
         try:
             if versions.current(self._folder) != self.current[0].version:
                 self.current = self._load()
             self._load_live()
-            self._told = None
-        except (PublishError, OSError, duckdb.Error) as error:
+        except Exception:
             self.n_failed += 1
-            if str(error) != self._told:
-                log.error("version %s stays in use: %s", self.current[0].version, error)
-                self._told = str(error)
+            raise
 
     def _load(self) -> tuple[Edition, ASGIApp]:
         with read.newest(self._folder, self.audience) as snapshot:

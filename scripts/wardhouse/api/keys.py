@@ -10,10 +10,12 @@ import fcntl
 import hashlib
 import hmac
 import json
+import os
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from itsdangerous import BadSignature, TimestampSigner
@@ -23,11 +25,11 @@ from wardhouse.publish.versions import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SCOPES = ("read", "patients", "metrics")
 SESSION_SECONDS = 12 * 60 * 60
 OTHERS = 0o007
+UNREAD: tuple[int, ...] = (-1,)  # the state of no file
 
 
 class KeysError(Exception):
@@ -86,46 +88,70 @@ def read_keys(path: Path) -> KeysFile:
         if path.stat().st_mode & OTHERS:
             raise KeysError(f"{path} is open to all: chmod 600 it, and replace its keys")
         told = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(told["secret"], str):
+            raise TypeError("a secret is a text")
         return KeysFile(tuple(map(_key, told["keys"])), told["secret"])
     except FileNotFoundError:
         return KeysFile((), secrets.token_urlsafe(32))
     except OSError as error:
-        raise KeysError(
-            f"{path} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_KEYS_FILE to "
-            "another"
-        ) from error
-    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise KeysError(f"{path} holds no keys: delete it, and add them again") from error
+
+
+def _unreadable(path: Path, error: OSError) -> KeysError:
+    return KeysError(
+        f"{path} cannot be read: {error.strerror}; permit it, or set WARDHOUSE_KEYS_FILE to another"
+    )
 
 
 def _key(told: dict[str, Any]) -> Key:
     times = (told["created_at"], told["expires_at"])
     created_at, expires_at = (time and datetime.fromisoformat(time) for time in times)
-    return Key(told["name"], tuple(told["scopes"]), told["sha256"], created_at, expires_at)
+    name, sha256 = told["name"], told["sha256"]
+    if not (isinstance(name, str) and isinstance(sha256, str)):
+        raise TypeError("a name and a hash are texts")
+    if expires_at and expires_at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return Key(name, tuple(told["scopes"]), sha256, created_at, expires_at)
 
 
 @contextmanager
 def _changing(path: Path) -> Iterator[dict[str, Key]]:
-    """Give the keys by name, and write them back; one process at a time."""
-    create_private_directory(path.parent)
-    with locked(path.parent, fcntl.LOCK_EX):
-        before = read_keys(path)
-        keys = {key.name: key for key in before.keys}
-        yield keys
-        told = {
-            "secret": before.secret,
-            "keys": [
-                {
-                    "name": key.name,
-                    "scopes": key.scopes,
-                    "sha256": key.sha256,
-                    "created_at": key.created_at.isoformat(),
-                    "expires_at": key.expires_at and key.expires_at.isoformat(),
-                }
-                for key in keys.values()
-            ],
-        }
-        write_private(path, json.dumps(told, indent=1) + "\n", is_synced=True)
+    """Give the keys by name, and write them back; one process at a time.
+
+    Where the path is a symbolic link, the file that it leads to is replaced, and the link stays.
+    """
+    path = Path(os.path.realpath(path))  # unlike resolve it leaves a link to itself to the reader
+    try:
+        create_private_directory(path.parent)
+        with locked(path.parent, fcntl.LOCK_EX):
+            yield from _changed(path)
+    except OSError as error:
+        raise KeysError(
+            f"{path} cannot be written: {error.strerror}; permit it, or set WARDHOUSE_KEYS_FILE to "
+            "another"
+        ) from error
+
+
+def _changed(path: Path) -> Iterator[dict[str, Key]]:
+    before = read_keys(path)
+    keys = {key.name: key for key in before.keys}
+    yield keys
+    told = {
+        "secret": before.secret,
+        "keys": [
+            {
+                "name": key.name,
+                "scopes": key.scopes,
+                "sha256": key.sha256,
+                "created_at": key.created_at.isoformat(),
+                "expires_at": key.expires_at and key.expires_at.isoformat(),
+            }
+            for key in keys.values()
+        ],
+    }
+    write_private(path, json.dumps(told, indent=1) + "\n", is_synced=True)
 
 
 def add_key(path: Path, name: str, scopes: list[str], expires_at: datetime | None) -> str:
@@ -161,6 +187,17 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    """Tell a file from what it was before, its mode included; nothing where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
 class Doorkeeper:
     """Knows who asks: by a key, or by the cookie that a browser got for one.
 
@@ -177,7 +214,7 @@ class Doorkeeper:
 
     def __init__(self, path: Path | None):
         self._path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen = UNREAD
         self._file = KeysFile((), secrets.token_urlsafe(32))
         self.refresh()
 
@@ -187,25 +224,25 @@ class Doorkeeper:
         return self._file.keys
 
     def refresh(self) -> None:
-        """Read the file again where it was replaced.
+        """Read the file again where it changed.
 
         Raises
         ------
         KeysError
-            When it is damaged or open to others; the keys are then as they were.
+            When it cannot be read, is damaged or open to others: until it is right again no key
+            opens anything, because nobody can tell which were removed.
         """
         if self._path is None:
             return
         try:
-            found = self._path.stat()
-            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
-        except FileNotFoundError:
-            seen = (0, 0, 0)
-        if seen != self._seen:
-            read = read_keys(self._path)
-            is_gone = seen == (0, 0, 0)
-            self._file = replace(read, secret=self._file.secret) if is_gone else read
-            self._seen = seen
+            seen = _state(self._path)
+            if seen != self._seen:
+                read = read_keys(self._path)
+                self._file = read if seen else replace(read, secret=self._file.secret)
+                self._seen = seen
+        except Exception:
+            self._file, self._seen = replace(self._file, keys=()), UNREAD
+            raise
 
     def holder(self, token: str) -> Key | None:
         """Return whose key it is, in a time that does not depend on which is nearly right."""

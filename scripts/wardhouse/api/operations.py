@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from wardhouse.api.answers import REVALIDATED, UNKEPT, as_json, has, not_modified, respond
-from wardhouse.api.callers import CALLER, SCHEMES
+from wardhouse.api.callers import CALLER, SCHEMES, SCOPE
 from wardhouse.api.editions import Edition, Editions
 from wardhouse.api.problems import (
     SCHEMA,
@@ -40,6 +40,7 @@ def guard(scope: str | None) -> Any:
     """Let only keys with a scope through; None lets all."""
 
     async def check(request: Request) -> None:
+        request.scope[SCOPE] = scope
         if scope is not None:
             caller = request.scope[CALLER]
             if caller is None:

@@ -29,10 +29,13 @@ POLICY = (
     "base-uri 'none'"
 )
 HTML = "text/html; charset=utf-8"
+LOGIN = "/login"
 FORM = "application/x-www-form-urlencoded"
 
 
-def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -> None:
+def add_pages(
+    operations: Operations, doorkeeper: Doorkeeper, is_secure: bool, name: str | None = None
+) -> None:
     """Add the description of the API, its page, and /login.
 
     Parameters
@@ -43,6 +46,8 @@ def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -
         Who knows the keys.
     is_secure
         Whether a browser shall send the cookie by HTTPS alone.
+    name
+        What browsers elsewhere call this server, where a proxy calls it by another name.
     """
     app = operations.app
     hidden: dict[str, Any] = {"include_in_schema": False}
@@ -55,19 +60,19 @@ def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -
     @app.get("/docs", **hidden)
     async def docs(request: Request) -> Response:
         if request.scope[CALLER] is None:
-            return RedirectResponse("/login", 303, {"Cache-Control": UNKEPT})
+            return RedirectResponse(LOGIN, 303, {"Cache-Control": UNKEPT})
         if "read" not in request.scope[CALLER].scopes:
             raise HTTPException(403, "the key lacks the scope read")
         tag = operations.tag(request, operations.edition)
         return respond(request, _page("API", _operations(operations.schema())), HTML, tag)
 
-    @app.get("/login", **hidden)
+    @app.get(LOGIN, **hidden)
     async def login_page() -> Response:
         return _form()
 
-    @app.post("/login", **hidden)
+    @app.post(LOGIN, **hidden)
     async def login(request: Request) -> Response:
-        if not _is_ours(request):
+        if not _is_ours(request, name):
             raise HTTPException(403, "log in from the page of this server")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
             raise HTTPException(415)
@@ -88,13 +93,20 @@ def add_pages(operations: Operations, doorkeeper: Doorkeeper, is_secure: bool) -
         return answer
 
 
-def _is_ours(request: Request) -> bool:
+def _is_ours(request: Request, name: str | None) -> bool:
     """Whether a form was sent by a page of this server, as far as the browser says."""
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
+    if site is not None and site != "none":
+        return site == "same-origin"
     origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if origin is None:
+        return True
+    try:
+        told = urlsplit(origin)
+    except ValueError:
+        return False
+    is_named = name is not None and (told.scheme, told.hostname) == ("https", name)
+    return is_named or told.netloc == request.headers.get("host")
 
 
 def _form(wrong: str = "", status: int = 200) -> Response:

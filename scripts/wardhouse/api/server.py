@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+import re
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 5
 LAST_SECONDS = 10  # for requests that have begun when the server is told to end
 MOST_AT_ONCE = 512
+NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 LARGEST_HEAD = 65_536  # above what the application refuses by itself, with a reason
 
 
@@ -74,8 +78,48 @@ def listen(host: str, port: int, doorkeeper: Doorkeeper) -> socket.socket:
     return listening
 
 
+def check_name(name: str, doorkeeper: Doorkeeper, is_audience_named: bool) -> str:
+    """Return what readers elsewhere call the server, in lower case, where it may be called so.
+
+    Raises
+    ------
+    ServeError
+        When it is no name, all would be let in from elsewhere, or nobody said for whom answers are.
+    """
+    if not NAME.fullmatch(name.lower()):
+        raise ServeError(
+            f"'{name}' is no name of a server: give one without https:// and port to --name or "
+            "WARDHOUSE_SERVE_NAME, such as wardhouse.example.org"
+        )
+    if doorkeeper.is_open:
+        raise ServeError(
+            f"--insecure-local asks nobody for a key, and {name} is called from elsewhere: leave "
+            "--name and WARDHOUSE_SERVE_NAME out, or make keys by wardhouse keys add"
+        )
+    if not is_audience_named:
+        raise ServeError(
+            f"{name} is called from elsewhere: say by --audience whether its readers are internal "
+            "or shared"
+        )
+    return name.lower()
+
+
+def log_to_stderr() -> None:
+    """Write what the API logs, who reads of single patients included, to standard error."""
+    writing = logging.StreamHandler()
+    writing.setFormatter(_InUtc("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"))
+    log = logging.getLogger("wardhouse.api")
+    log.addHandler(writing)
+    log.setLevel(logging.INFO)
+
+
+class _InUtc(logging.Formatter):
+    converter = time.gmtime
+
+
 def run(application: Application, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM; requests that have begun are answered."""
+    log_to_stderr()
     config = uvicorn.Config(
         application,
         lifespan="on",

@@ -23,6 +23,13 @@ def serve_command(
         Audience | None,
         typer.Option(help="Whose answers; by default internal on loopback, shared elsewhere."),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="What readers elsewhere call it, where a proxy with TLS on this machine passes "
+            "their requests on; by default WARDHOUSE_SERVE_NAME. Asks for --audience."
+        ),
+    ] = None,
     insecure_local: Annotated[
         bool, typer.Option("--insecure-local", help="Ask nobody for a key; on loopback alone.")
     ] = False,
@@ -35,15 +42,19 @@ def serve_command(
     """
     from wardhouse.api.application import LOOPBACK, Application, Limits
     from wardhouse.api.keys import Doorkeeper, KeysError
-    from wardhouse.api.server import ServeError, is_loopback, listen, routes, run
+    from wardhouse.api.server import ServeError, check_name, is_loopback, listen, routes, run
 
     try:
         address, number = host or settings.serve_host(), port or settings.serve_port()
         is_local = is_loopback(address)
         doorkeeper = Doorkeeper(None if insecure_local else settings.keys_file())
+        public = name or settings.serve_name()
+        if public:
+            public = check_name(public, doorkeeper, audience is not None)
         listening = listen(address, number, doorkeeper)
         named = (audience or (Audience.internal if is_local else Audience.shared)).value
-        limits = Limits(rate, burst, (*LOOPBACK, address) if is_local else None, not is_local)
+        hosts = (*LOOPBACK, address, *([public] if public else [])) if is_local else None
+        limits = Limits(rate, burst, hosts, bool(public) or not is_local, public)
         application = Application(
             settings.publish_directory(), named, routes(), doorkeeper, settings.memory(), limits
         )

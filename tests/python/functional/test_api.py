@@ -1,9 +1,14 @@
 """The API: what it answers of a version, to whom, and what it makes of requests that are wrong."""
 
+import asyncio
+import fcntl
 import hmac
 import json
+import logging
 import socket
 import threading
+import time
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from urllib.parse import quote
@@ -14,20 +19,57 @@ from asking import KEYS, ROUTES, TABLES, ask, free_port, write_version
 from builds import environment
 from hypothesis import HealthCheck, Phase, given, settings
 from typer.testing import CliRunner
+from wardhouse.api import application as application_module
 from wardhouse.api import keys as keys_module
-from wardhouse.api.application import LARGEST_BODY, Application, Limits
+from wardhouse.api.application import LARGEST_BODY, LOOPBACK, Application, Limits
 from wardhouse.api.buckets import Buckets
 from wardhouse.api.keys import Doorkeeper, KeysError, add_key, read_keys, remove_key
-from wardhouse.api.server import ServeError, listen, routes
+from wardhouse.api.server import ServeError, check_name, listen, log_to_stderr, routes
 from wardhouse.cli import app as command_line
-from wardhouse.publish.versions import PublishError
+from wardhouse.publish.versions import PublishError, locked
+from wardhouse.routes import Route
 
 MEMORY = "500MB"
 FORM = "application/x-www-form-urlencoded"
+PUBLIC = "wardhouse.example.org"
 
 
 def serve(folder, doorkeeper=None, audience="internal", served=ROUTES, **limits):
     return Application(folder, audience, served, doorkeeper, MEMORY, Limits(**limits))
+
+
+@contextmanager
+def living(api, monkeypatch):
+    """Let an application look for keys and versions as it does while a server runs."""
+    monkeypatch.setattr(application_module, "EVERY_SECONDS", 0.02)
+    started, ending = threading.Event(), threading.Event()
+
+    async def receive():
+        if started.is_set():
+            await asyncio.to_thread(ending.wait)
+        return {}
+
+    async def send(message):
+        started.set()
+
+    life = threading.Thread(target=lambda: asyncio.run(api({"type": "lifespan"}, receive, send)))
+    life.start()
+    assert started.wait(10)
+    try:
+        yield
+    finally:
+        ending.set()
+        life.join()
+
+
+def comes_true(fact):
+    """Wait for what another thread does."""
+    until = time.monotonic() + 10
+    while not fact():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -264,20 +306,76 @@ def test_server_takes_keys_as_they_change(folder, tmp_path):
     assert ask(api, "/v1/wards", late).status == 401
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda path: path.write_text("{"), "holds no keys"),
-        (lambda path: path.write_text('{"keys": [{}], "secret": ""}'), "holds no keys"),
-        (lambda path: path.chmod(0o644), "is open to all"),
-    ],
-)
-def test_file_of_keys_that_cannot_be_trusted_is_refused(tmp_path, spoil, message):
+def lead_in_a_circle(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def be_a_folder(path):
+    path.unlink()
+    path.mkdir(mode=0o700)
+
+
+def change(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+SPOILT = [
+    (lambda path: path.write_text("{"), "holds no keys"),
+    (lambda path: path.write_text('{"keys": [{}], "secret": ""}'), "holds no keys"),
+    (lambda path: path.write_text('{"keys": [], "secret": 1}'), "holds no keys"),
+    (lambda path: path.write_text("[" * 100_000), "holds no keys"),
+    (lambda path: change(path, '"anna"', "7"), "holds no keys"),
+    (lambda path: change(path, "null", '"2999-01-01"'), "holds no keys"),
+    (lambda path: path.chmod(0o644), "is open to all"),
+    (lead_in_a_circle, "cannot be read"),
+    (be_a_folder, "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT)
+def test_file_of_keys_that_cannot_be_trusted_lets_nobody_in(
+    folder, tmp_path, caplog, spoil, message
+):
+    """Before the server starts, and, told once, while it runs: a removed key must not stay open."""
     path = tmp_path / "keys.json"
-    add_key(path, "anna", ["read"], None)
+    token = add_key(path, "anna", ["read"], None)
+    right = path.read_text()
+    api = serve(folder, Doorkeeper(path))
     spoil(path)
     with pytest.raises(KeysError, match=message):
         read_keys(path)
+    for _ in range(3):
+        api.refresh()
+    assert ask(api, "/v1/wards", token).status == 401
+    [record] = caplog.records
+    assert message in record.getMessage()
+    path.rmdir() if path.is_dir() else path.unlink()
+    path.touch(0o600)
+    path.write_text(right)
+    api.refresh()
+    assert ask(api, "/v1/wards", token).status == 200
+
+
+def test_file_of_keys_may_be_a_link(tmp_path):
+    """It is written through: whoever reads the file by its own name sees the same keys."""
+    link, path = tmp_path / "here" / "keys.json", tmp_path / "there" / "keys.json"
+    link.parent.mkdir()
+    link.symlink_to("../there/keys.json")
+    token = add_key(link, "anna", ["read"], None)
+    assert link.is_symlink()
+    assert Doorkeeper(path).holder(token).name == "anna"
+    doorkeeper = Doorkeeper(link)
+    remove_key(path, "anna")
+    doorkeeper.refresh()
+    assert doorkeeper.holder(token) is None
+
+
+def test_keys_that_cannot_be_written_say_so(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(KeysError, match=r"cannot be (read|written): Not a directory"):
+        add_key(tmp_path / "file" / "keys.json", "anna", ["read"], None)
 
 
 def test_browser_logs_in_once(api, keys):
@@ -293,7 +391,14 @@ def test_browser_logs_in_once(api, keys):
     assert ask(api, "/v1/patients", cookie=held).status == 403
     for forged in (held[:-1], held.replace(".", "x"), "wardhouse_session=a.b.c", "a=\x01;;"):
         assert ask(api, "/v1/wards", cookie=forged).status == 401
-    for elsewhere in ({"origin": "https://evil.example"}, {"sec_fetch_site": "cross-site"}):
+    for elsewhere in (
+        {"origin": "https://evil.example"},
+        {"origin": "http://["},
+        {"origin": f"https://{PUBLIC}"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "none", "origin": "https://evil.example"},
+    ):
         login = ask(api, "/login", pieces=[b"key=x"], **sent, **elsewhere)
         assert login.status == 403
     assert ask(api, "/login", pieces=[b"{}"], method="POST", content_type="text/json").status == 415
@@ -307,17 +412,96 @@ def test_who_asks_too_often_waits(folder, keys):
     assert int(refused.headers["retry-after"]) > 900
     assert ask(api, "/v1/wards", nurse).status == 200
     assert [ask(api, "/v1/wards").status for _ in range(4)] == [401, 401, 401, 429]
+    assert ask(api, "/v1/wards", "wh_wrong").status == 429
     assert ask(api, "/health").status == 200
+    assert ask(api, "/login").status == 200, "who logs in waits for nobody who has no key"
+
+
+def test_each_address_behind_a_proxy_has_its_bucket(folder, keys):
+    def asked(api, *told):
+        return ask(api, "/v1/wards", x_forwarded_for=", ".join(told)).status
+
+    api = serve(folder, Doorkeeper(keys[0]), rate=0.001, burst=1, name=PUBLIC)
+    assert [asked(api, "192.0.2.1") for _ in range(2)] == [401, 429]
+    assert asked(api, "192.0.2.9", "192.0.2.1") == 429, "only what the proxy added counts"
+    assert asked(api, "192.0.2.1", "192.0.2.2") == 401
+    assert [asked(api, told) for told in ("no address", "neither")] == [401, 429]
+    alone = serve(folder, Doorkeeper(keys[0]), rate=0.001, burst=1)
+    assert [asked(alone, told) for told in ("192.0.2.1", "192.0.2.2")] == [401, 429]
 
 
 def test_bucket_is_refilled_as_time_goes():
     now = [0.0]
-    buckets = Buckets(2, 4, lambda: now[0])
+    buckets = Buckets(2, 4, clock=lambda: now[0])
     assert [buckets.wait("a") for _ in range(5)] == [0, 0, 0, 0, 1]
     now[0] = 1
     assert [buckets.wait("a") for _ in range(3)] == [0, 0, 1]
-    assert all(buckets.wait(number) == 0 for number in range(20_000))
-    assert len(buckets._held) <= 10_000
+
+
+def test_buckets_of_many_addresses_are_forgotten_one_by_one():
+    """An emptied bucket outlasts all that gave nothing for longer; without a limit none goes."""
+    few, all_kept = (Buckets(0.001, 2, most, clock=lambda: 0.0) for most in (100, None))
+    for buckets in (few, all_kept):
+        assert [buckets.wait("first") for _ in range(2)] == [0, 0]
+        assert all(buckets.wait(number) == 0 for number in range(60))
+        assert [buckets.wait("late") for _ in range(3)] == [0, 0, 1000]
+        assert all(buckets.wait(number) == 0 for number in range(100, 199))
+        assert buckets.wait("late") == 1000
+    assert len(few._held) == 100
+    assert (few.wait("first"), all_kept.wait("first")) == (0, 1000)
+
+
+def test_who_reads_of_single_patients_is_logged(folder, keys, caplog):
+    """By whatever route; nothing of the question, and nobody else."""
+    caplog.set_level(logging.INFO, "wardhouse.api")
+    by_name = Route("/v1/people", "clinic.people", "People.", name="patient_key")
+    api = serve(folder, Doorkeeper(keys[0]), served=[*ROUTES, by_name])
+    ask(api, "/v1/people/f7", keys[1]["nurse"])
+    for holder in ("nurse", "reader"):
+        ask(api, "/v1/patients/clinic/people?patient_key=f7", keys[1][holder])
+        ask(api, "/v1/wards", keys[1][holder])
+    ask(api, "/v1/patients")
+    assert [record.getMessage() for record in caplog.records] == [
+        "'nurse' asked /v1/people/{name}: 200",
+        "'nurse' asked /v1/patients/clinic/people: 200",
+        "'reader' asked /v1/patients/clinic/people: 403",
+        "'nobody' asked /v1/patients: 401",
+    ]
+
+
+def test_log_goes_to_standard_error(capsys):
+    log = logging.getLogger("wardhouse.api")
+    before, level = [*log.handlers], log.level
+    try:
+        log_to_stderr()
+        log.info("%r asked %s: %d", "nurse\n", "/v1/patients", 200)
+    finally:
+        log.handlers[:] = before
+        log.setLevel(level)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("Z INFO 'nurse\\n' asked /v1/patients: 200")
+
+
+def test_server_behind_a_proxy_knows_its_public_name(folder, keys):
+    hosts = (*LOOPBACK, PUBLIC)
+    api = serve(folder, Doorkeeper(keys[0]), hosts=hosts, name=PUBLIC)
+    sent = {
+        "method": "POST",
+        "content_type": FORM,
+        "pieces": [f"key={keys[1]['reader']}".encode()],
+    }
+    for told in (
+        {"host": PUBLIC, "origin": f"https://{PUBLIC}"},
+        {"host": "127.0.0.1:8000", "origin": f"https://{PUBLIC}"},
+        {"host": "127.0.0.1:8000", "origin": f"https://{PUBLIC}:8443"},
+        {"host": "127.0.0.1:8000", "origin": "null", "sec_fetch_site": "same-origin"},
+    ):
+        answer = ask(api, "/login", **sent, **told)
+        assert answer.status == 303, told
+        assert "Secure" in answer.headers["set-cookie"]
+    for told in ({"origin": f"http://{PUBLIC}"}, {"origin": f"https://{PUBLIC}.evil.example"}):
+        assert ask(api, "/login", **sent, **told).status == 403
+    assert ask(api, "/login", host="evil.example").status == 400
 
 
 # Requests that are wrong --------------------------------------------------------------------------
@@ -474,6 +658,46 @@ def test_version_that_cannot_be_read_leaves_the_one_before(folder, tmp_path, cap
     assert ask(api, "/v1/wards").told["version"] == "000003"
 
 
+@pytest.mark.parametrize("manifest", ["{}", "[]", '{"tables": [{"name": 1}], "version": 2}'])
+def test_version_of_another_shape_does_not_end_the_watching(
+    tmp_path, caplog, monkeypatch, manifest
+):
+    place, path = tmp_path / "published", tmp_path / "keys.json"
+    token = add_key(path, "anna", ["read"], None)
+    write_version(place, TABLES)
+    api = serve(place, Doorkeeper(path))
+    (place / write_version(place, TABLES) / "internal" / "manifest.json").write_text(manifest)
+    with living(api, monkeypatch):
+        assert comes_true(lambda: api.editions.n_failed > 3)
+        assert ask(api, "/v1/wards", token).told["version"] == "000001"
+        assert [record.getMessage() for record in caplog.records] == ["the version in use stays"]
+        remove_key(path, "anna")
+        assert comes_true(lambda: ask(api, "/v1/wards", token).status == 401)
+        late = add_key(path, "berta", ["read"], None)
+        write_version(place, TABLES)
+        assert comes_true(
+            lambda: (
+                (told := ask(api, "/v1/wards", late)).status == 200
+                and told.told["version"] == "000003"
+            )
+        )
+
+
+def test_removed_key_is_refused_while_a_version_takes_long_to_load(tmp_path, monkeypatch):
+    place, path = tmp_path / "published", tmp_path / "keys.json"
+    token = add_key(path, "anna", ["read"], None)
+    write_version(place, TABLES)
+    api = serve(place, Doorkeeper(path), rate=1e6, burst=10**6)
+    second, held = write_version(place, TABLES), ExitStack()
+    held.enter_context(locked(place / second, fcntl.LOCK_EX))  # loading waits for it
+    with living(api, monkeypatch), held:
+        assert ask(api, "/v1/wards", token).told["version"] == "000001"
+        time.sleep(0.2)
+        remove_key(path, "anna")
+        assert comes_true(lambda: ask(api, "/v1/wards", token).status == 401)
+        assert api.editions.current[0].version == "000001"
+
+
 def test_readers_see_one_version_each_while_others_are_published(tmp_path):
     place = tmp_path / "published"
     write_version(place, TABLES)
@@ -565,6 +789,39 @@ def test_serve_refuses_what_would_let_everybody_in(tmp_path):
         taken.listen()
         with pytest.raises(ServeError, match="cannot be listened on"):
             listen("127.0.0.1", taken.getsockname()[1], Doorkeeper(None))
+
+
+def test_serve_behind_a_proxy_asks_for_keys_and_an_audience(tmp_path):
+    add_key(tmp_path / "keys.json", "anna", ["read"], None)
+    doorkeeper = Doorkeeper(tmp_path / "keys.json")
+    assert check_name("Wardhouse.example.org", doorkeeper, True) == PUBLIC
+    for name in (
+        "https://a.example",
+        "a.example:443",
+        "a b",
+        "-",
+        "a..b",
+        "a.example\n",
+        "a" * 254,
+    ):
+        with pytest.raises(ServeError, match="is no name of a server"):
+            check_name(name, doorkeeper, True)
+    values = {
+        "WARDHOUSE_KEYS_FILE": str(tmp_path / "keys.json"),
+        "WARDHOUSE_PUBLISH_DIR": str(tmp_path / "published"),
+        "WARDHOUSE_SERVE_PORT": str(free_port()),
+    }
+    by_option = ["serve", "--name", PUBLIC]
+    with environment(values):
+        unnamed = CliRunner().invoke(command_line, by_option)
+        named = CliRunner().invoke(command_line, [*by_option, "--audience", "shared"])
+    with environment(values | {"WARDHOUSE_SERVE_NAME": PUBLIC}):
+        unset = CliRunner().invoke(command_line, ["serve"])
+        for_all = CliRunner().invoke(command_line, ["serve", "--insecure-local"])
+    for refused in (unnamed, unset):
+        assert "say by --audience whether" in refused.stderr
+    assert "nothing is published in" in named.stderr
+    assert "--insecure-local asks nobody for a key" in for_all.stderr
 
 
 def test_serve_says_what_is_missing(tmp_path):
