@@ -192,6 +192,7 @@ def test_purge_that_was_killed_before_the_file_was_written_again_is_ended_by_the
     assert not half.parent.exists()
 
 
+@pytest.mark.system
 def test_next_build_goes_on_and_reads_nothing_again(clinic, tmp_path):
     """Where a file is read again, its records are new in quarantine: they landed now."""
     raw_dir, accepting = write_raw(tmp_path / "raw"), ("build", "--vars", "{accept_refused: all}")
@@ -216,6 +217,7 @@ def test_next_build_goes_on_and_reads_nothing_again(clinic, tmp_path):
     assert purge(full.database, IDENTIFYING, 90).held == []
 
 
+@pytest.mark.system
 def test_document_that_cannot_be_read_is_not_told_again_by_its_scan(clinic, tmp_path):
     raw_dir = write_documents(tmp_path / "raw")
     outcome = clinic(raw_dir, tmp_path)
@@ -231,6 +233,7 @@ def test_document_that_cannot_be_read_is_not_told_again_by_its_scan(clinic, tmp_
     assert again.query("select count(*) from landing.unreadable_records") == [(1,)]
 
 
+@pytest.mark.system
 def test_raw_files_may_be_gone(clinic, tmp_path):
     raw_dir = write_raw(tmp_path / "raw")
     outcome = aged(clinic(raw_dir, tmp_path, "build", "--vars", "{accept_refused: all}"))

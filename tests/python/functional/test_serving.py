@@ -299,6 +299,7 @@ def test_each_audience_has_a_role_of_its_own(url, folder):
 # Versions -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.system
 def test_two_versions_stay_and_one_that_is_read_until_it_is_not(url, folder):
     for cost in (1, 2):
         write_pair(folder, cost)
