@@ -1,4 +1,5 @@
--- How likely each appointment that ended was to be missed, by what was known at booking, and whose it was.
+-- How likely each appointment that ended was to be missed, by what was known at booking, and whose
+-- it was.
 {{ config(materialized='view') }}
 
 with risks as (
