@@ -32,6 +32,11 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def relation(schema: str, name: str) -> str:
+    """Name a table or view with its schema, quoted."""
+    return f"{identifier(schema)}.{identifier(name)}"
+
+
 class HeldError(OSError):
     """Another process has the database open; its text is cause and cure in one line."""
 

@@ -15,8 +15,9 @@ import duckdb
 from wardhouse.private_files import keep_private
 from wardhouse.publish import versions
 from wardhouse.publish.declared import table_of
+from wardhouse.publish.files import told_time, write_table
+from wardhouse.publish.health import relations
 from wardhouse.publish.read import LIVE
-from wardhouse.publish.snapshot import told_time, write_table
 from wardhouse.publish.versions import PublishError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def publish_live(
     """
     keep_private()
     try:
-        tables = [table for each in nodes if _is_built(connection, table := table_of(each))]
+        built = relations(connection)
+        tables = [table for table in map(table_of, nodes) if (table.schema, table.name) in built]
         if not tables:
             return
         with versions.publishing(folder / LIVE) as writing:
@@ -81,13 +83,3 @@ def publish_live(
             f"{folder / LIVE} cannot take live answers: {error.strerror}; free its disk or permit "
             "it, or set WARDHOUSE_PUBLISH_DIR to another"
         ) from error
-
-
-def _is_built(connection: duckdb.DuckDBPyConnection, table: Any) -> bool:
-    return bool(
-        connection.execute(
-            "select 1 from information_schema.tables where table_catalog = current_database() "
-            "and table_schema = ? and table_name = ?",
-            [table.schema, table.name],
-        ).fetchone()
-    )

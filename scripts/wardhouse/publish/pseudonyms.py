@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from wardhouse.publish.declared import Table
 
 LENGTH = 32  # hexadecimal digits: half of SHA-256, more than any number of patients collides in
@@ -50,6 +50,8 @@ def pseudonymised(rows: pa.Table, table: Table, key: str) -> pa.Table:
     key
         As of `pseudonym`.
     """
+    import pyarrow as pa
+
     for name in table.pseudonyms:
         domain = domain_of(name)
         codes = rows[name].combine_chunks().dictionary_encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wardhouse.publish.versions import MANIFEST, PublishError, current, locked
-from wardhouse.warehouse import identifier, quote
+from wardhouse.warehouse import identifier, quote, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,11 +33,14 @@ class Snapshot:
         Where the audience's files are.
     manifest : dict
         What they tell of themselves: `manifest.json`.
+    made_by : str
+        The command that makes them again.
     """
 
     version: str
     folder: Path
     manifest: dict[str, Any]
+    made_by: str
     _held: ExitStack
 
     def close(self) -> None:
@@ -121,12 +124,13 @@ def _snapshot(path: Path, audience: str, command: str) -> Snapshot:
         held.enter_context(locked(path, fcntl.LOCK_SH))
         manifest = (path / audience / MANIFEST).read_text(encoding="utf-8")
         try:
-            return Snapshot(path.name, path / audience, json.loads(manifest), held.pop_all())
+            told = json.loads(manifest)
         except ValueError as error:
             raise _damaged(path, command) from error
+        return Snapshot(path.name, path / audience, told, command, held.pop_all())
 
 
-def _damaged(version: Path, command: str = "wardhouse publish") -> PublishError:
+def _damaged(version: Path, command: str) -> PublishError:
     return PublishError(f"{version} is damaged: run {command} again")
 
 
@@ -163,7 +167,7 @@ def open_views(snapshot: Snapshot, memory: str) -> duckdb.DuckDBPyConnection:
         connection.execute(views(snapshot.manifest["tables"], place))
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         connection.close()
-        raise _damaged(snapshot.folder) from error
+        raise _damaged(snapshot.folder, snapshot.made_by) from error
     return connection
 
 
@@ -180,7 +184,7 @@ def views(tables: Iterable[dict[str, Any]], place: str = "") -> str:
     schemas = sorted({table["schema"] for table in tables})
     lines = [f"create schema if not exists {identifier(schema)};" for schema in schemas]
     for table in tables:
-        name = f"{identifier(table['schema'])}.{identifier(table['table'])}"
+        name = relation(table["schema"], table["table"])
         lines.append(
             f"create or replace view {name} as from read_parquet({quote(place + table['file'])});"
         )

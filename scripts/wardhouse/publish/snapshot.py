@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from calendar import monthrange
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as file_name
 
 import duckdb
 
@@ -18,6 +16,7 @@ from wardhouse.private_files import keep_private
 from wardhouse.publish import versions
 from wardhouse.publish.cells import Filled
 from wardhouse.publish.declared import Declared, Table, read_declared
+from wardhouse.publish.files import told_time, write_rows, write_table
 from wardhouse.publish.health import (
     Build,
     Health,
@@ -27,11 +26,10 @@ from wardhouse.publish.health import (
     relations,
     rows_left,
 )
-from wardhouse.publish.pseudonyms import pseudonymised
 from wardhouse.publish.read import views
 from wardhouse.publish.shared import IS_SUPPRESSED, write_shared
 from wardhouse.publish.versions import PublishError
-from wardhouse.warehouse import HeldError, identifier, open_to_read, quote
+from wardhouse.warehouse import HeldError, identifier, open_to_read, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +110,15 @@ def publish(
                 given = [each for each in there if not each.pseudonyms or key]
                 internal = writing / "internal"
                 internal.mkdir()
-                tables = [
-                    write_table(connection, each, internal, dbt_manifest, key) for each in given
-                ]
-                shared = [
-                    Filled(each.shared, _cells(connection, each.shared))
-                    for each in given
-                    if each.audience == "shared"
-                ]
+                tables, shared = [], []
+                for table in given:
+                    source = _computed(connection, table) if table.audience == "shared" else None
+                    tables.append(
+                        write_table(connection, table, internal, dbt_manifest, key, source)
+                    )
+                    if source:
+                        rows = _cells(connection, table.shared, source)
+                        shared.append(Filled(table.shared, rows))
                 period, left = data_period(connection, declared), rows_left(connection)
             _check(tables, left, database)
             published_at = told_time(datetime.now(UTC))
@@ -173,8 +172,7 @@ def _share(
     with duckdb.connect() as connection:
 
         def write(table: Table, rows: pa.Table) -> tuple[Path, dict[str, Any]]:
-            connection.register("masked", rows)
-            path, entry = _copy(connection, "masked", "", table, place)
+            path, entry = write_rows(connection, table, rows, place)
             entry["columns"].append(SUPPRESSED)
             return path, entry | {"cells": {"of": table.cells.of, "people": table.cells.people}}
 
@@ -257,92 +255,20 @@ def _refusal(health: Health) -> PublishError:
     )
 
 
-def write_table(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    folder: Path,
-    declared_by: Path | str,
-    key: str | None = None,
-) -> dict[str, Any]:
-    """Write a table, in an order that makes the same content the same file; return what it is.
-
-    Parameters
-    ----------
-    connection
-        To the warehouse.
-    table
-        As it is declared.
-    folder
-        Of the version that is being written.
-    declared_by
-        What a message names as the place of the declaration.
-    key
-        Of pseudonyms, where the table has any.
-
-    Raises
-    ------
-    PublishError
-        When the table has other columns than are declared.
-    """
-    source = f"{identifier(table.schema)}.{identifier(table.name)}"
-    types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
-    if list(types) != list(table.columns):
-        raise PublishError(
-            f"{table.title} has other columns than {declared_by} declares: build again"
-        )
-    if table.pseudonyms:
-        exact = connection.sql(f"from {source}").to_arrow_table()
-        connection.register("pseudonymised", pseudonymised(exact, table, key))
-        source = "pseudonymised"
-    _, entry = _copy(connection, source, "order by all", table, folder)
-    return entry
+def _computed(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Take a shared table's rows, which are read twice: of a view they are computed but once."""
+    source = "shared_rows"
+    rows = relation(table.schema, table.name)
+    connection.execute(f"create or replace temp table {source} as from {rows}")
+    return source
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, table: Table) -> pa.Table:
+def _cells(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> pa.Table:
     """Read a shared table in the order of what names its cells: figures would tell by theirs."""
-    source = f"{identifier(table.schema)}.{identifier(table.name)}"
     order = ", ".join(map(identifier, table.cells.of))
     columns = ", ".join(map(identifier, table.columns))
     query = f"select {columns} from {source} order by {order}"  # noqa: S608 - quoted names
     return connection.sql(query).to_arrow_table()
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection, source: str, order: str, table: Table, folder: Path
-) -> tuple[Path, dict[str, Any]]:
-    """Write a table's file; return it, and what the manifest tells of it."""
-    types = {row[0]: row[1] for row in connection.execute(f"describe {source}").fetchall()}
-    file = f"{file_name(table.schema, safe='')}/{file_name(table.name, safe='')}.parquet"
-    path = folder / file
-    path.parent.mkdir(exist_ok=True)
-    [n_rows] = connection.execute(
-        f"copy (from {source} {order}) to {quote(str(path))} (format parquet, compression zstd)"
-    ).fetchone()
-    with path.open("rb") as written:
-        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-    return path, {
-        "name": table.title,
-        "schema": table.schema,
-        "table": table.name,
-        "file": file,
-        "audience": table.audience,
-        "is_patient_level": bool(table.pseudonyms),
-        "description": " ".join(table.description.split()),
-        "grain": table.grain,
-        "key": table.key,
-        "n_rows": n_rows,
-        "n_bytes": path.stat().st_size,
-        "sha256": sha256,
-        "columns": [
-            {
-                "name": name,
-                "type": types[name],
-                "description": column.description,
-                "pii": column.pii,
-            }
-            for name, column in table.columns.items()
-        ],
-    }
 
 
 def _origin(build: Build, declared: Declared, project_dir: Path | None) -> dict[str, Any]:
@@ -389,8 +315,3 @@ def _period(facts: dict[str, dict[str, str]]) -> dict[str, Any] | None:
         "last_date": max(fact["last_date"] for fact in facts.values()),
         "facts": facts,
     }
-
-
-def told_time(moment: datetime) -> str:
-    """Write a moment of UTC, with a zone or without, as manifests tell it."""
-    return f"{moment.replace(tzinfo=None).isoformat()}Z"

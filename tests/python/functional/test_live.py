@@ -127,6 +127,14 @@ def test_what_is_not_built_yet_leaves_nothing(clinic):
         live(clinic.folder)
 
 
+def test_damaged_live_answers_name_the_command_that_makes_them_again(clinic):
+    leave(clinic, "size_costs")
+    with live(clinic.folder) as snapshot:
+        (snapshot.folder / snapshot.manifest["tables"][0]["file"]).unlink()
+        with pytest.raises(PublishError, match="is damaged: run wardhouse stream again"):
+            open_views(snapshot, "1GB")
+
+
 def break_view(clinic: Warehouse) -> None:
     clinic.execute(
         "drop table clinic.size_costs",
