@@ -126,6 +126,18 @@ def sample_published(manifest, sample, once) -> Published:
     return once("published", lambda place: publish_sample(manifest, sample.database, place))
 
 
+@pytest.fixture(scope="module")
+def postgresql():
+    """Return the address of a PostgreSQL of the file's own, or skip where there is none."""
+    from wardhouse.bench.local_postgresql import UnavailableError, running_server
+
+    try:
+        with running_server() as url:
+            yield url
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+
+
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory):
     """Return a real Kafka broker, or skip where Java or Maven is missing."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import psycopg
 from wardhouse.publish.read import newest, views
 from wardhouse.publish.serving.postgresql import Loaded, load
 from wardhouse.publish.serving.server import serving
@@ -17,6 +18,21 @@ PAIR = {
     "clinic.visits": "select range as visit_id, {n} as cost from range(50)",
     "clinic.wards": "select range as ward_id, {n} as cost from range(3)",
 }
+
+# What readers ask of both: one pair, where they see one version.
+COSTS = """
+    select distinct visits.cost, wards.cost
+    from wardhouse.clinic__visits as visits cross join wardhouse.clinic__wards as wards
+"""
+SCHEMAS = "select nspname from pg_namespace where nspname like 'wardhouse%' order by 1"
+
+
+def emptied(url: str) -> str:
+    """Drop whatever is ours in a database; return its address."""
+    with psycopg.connect(url) as administrator:
+        for [name] in administrator.execute(SCHEMAS).fetchall():
+            administrator.execute(f"drop schema {name} cascade")
+    return url
 
 
 def write_version(

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from serving import PAIR, load_newest, write_version
-from wardhouse.bench.local_postgresql import UnavailableError, running_server
+from serving import COSTS, PAIR, SCHEMAS, emptied, load_newest, write_version
 
 pytestmark = [pytest.mark.long, pytest.mark.system, pytest.mark.waiting]
 
@@ -29,30 +28,12 @@ from serving import load_newest
 print("begins", flush=True)
 load_newest(sys.argv[1], Path(sys.argv[2]))
 """
-COSTS = """
-    select distinct visits.cost, wards.cost
-    from wardhouse.clinic__visits as visits cross join wardhouse.clinic__wards as wards
-"""
-SCHEMAS = "select nspname from pg_namespace where nspname like 'wardhouse%' order by 1"
-
-
-@pytest.fixture(scope="module")
-def url():
-    """Return the address of a PostgreSQL, or skip where there is none."""
-    try:
-        with running_server() as address:
-            yield address
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture
-def empty(url):
-    """Return its address, with nothing of ours in it."""
-    with psycopg.connect(url) as administrator:
-        for [name] in administrator.execute(SCHEMAS).fetchall():
-            administrator.execute(f"drop schema {name} cascade")
-    return url
+def empty(postgresql):
+    """Return the address of a database, with nothing of ours in it."""
+    return emptied(postgresql)
 
 
 @dataclass

@@ -14,7 +14,6 @@ from wardhouse.bench.hospital import (
     read_answer,
     run_contenders,
 )
-from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.bench.measure import ContenderError, Measurement, run_measured
 from wardhouse.bench.postgresql import measure_pairs
 from wardhouse.bench.stream import details, verdicts
@@ -194,12 +193,8 @@ def test_a_target_is_met_on_its_own_side():
 
 
 @pytest.mark.system
-def test_postgresql_holds_the_same_rows_both_ways(tmp_path):
+def test_postgresql_holds_the_same_rows_both_ways(postgresql, tmp_path):
     """Else the benchmark would end with an error: each pair is compared."""
-    try:
-        with running_server() as url:
-            found = measure_pairs(url, tmp_path, rows=3000, pairs=2, tell=lambda line: None)
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
+    found = measure_pairs(postgresql, tmp_path, rows=3000, pairs=2, tell=lambda line: None)
     assert len(found) == 2
     assert all(pair.adbc > 0 and pair.copy > 0 for pair in found)

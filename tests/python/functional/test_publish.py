@@ -16,7 +16,6 @@ import pytest
 from builds import PROJECT, holding
 from publishing import MARTS, Warehouse, build, write_clinic
 from typer.testing import CliRunner
-from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.cli import app
 from wardhouse.publish.read import newest, open_views
 from wardhouse.publish.serving.postgresql import load, served
@@ -453,16 +452,6 @@ def test_sql_reads_nothing_but_its_version_and_writes_nothing(run, clinic, state
 # PostgreSQL ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def server():
-    """Return the address of a PostgreSQL, or skip where there is none."""
-    try:
-        with running_server() as url:
-            yield url
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
-
-
 def declare_unique(model: str, columns: list[str], where: str | None = None):
     """Declare that rows of a model are told apart by columns, as dbt's manifest does."""
     kind = "unique" if len(columns) == 1 else "unique_together"
@@ -487,17 +476,17 @@ def test_key_is_the_shortest_that_a_test_holds_for_all_rows(clinic):
     assert keys == {"clinic.department_costs": ["department"], "clinic.size_costs": []}
 
 
-def test_command_loads_postgresql_and_again_without_a_new_version(run, clinic, server):
+def test_command_loads_postgresql_and_again_without_a_new_version(run, clinic, postgresql):
     clinic.declare(declare_unique("department_costs", ["department"]))
-    done = run("publish", "--to", server)
+    done = run("publish", "--to", postgresql)
     assert done.exit_code == 0, done.output
     assert "2 tables, 4 rows, for internal readers, loaded in wardhouse_000001" in done.output
-    with psycopg.connect(server) as reader:
+    with psycopg.connect(postgresql) as reader:
         found = reader.execute("select * from wardhouse.clinic__department_costs order by 1")
         assert found.fetchall() == [("Ward 1", 1, Decimal("12.50")), ("Ward 2", 2, Decimal(14))]
         keys = "select conrelid::regclass::text from pg_constraint where contype = 'p'"
         assert ("wardhouse_000001.clinic__department_costs",) in reader.execute(keys).fetchall()
-    done = run("publish", "--current", "--to", server)
+    done = run("publish", "--current", "--to", postgresql)
     assert (done.exit_code, "were loaded before" in done.output) == (0, True), done.output
     assert left(clinic.folder) == ["000001"]
 
@@ -522,13 +511,13 @@ def test_command_writes_the_script_for_redshift(run, clinic, tmp_path):
 
 
 @pytest.mark.system
-def test_sample_is_in_postgresql_row_by_row(sample_published, server):
+def test_sample_is_in_postgresql_row_by_row(sample_published, postgresql):
     done = sample_published
     with (
-        serving(server, "internal") as connection,
+        serving(postgresql, "internal") as connection,
         newest(done.folder.parent, "internal") as snapshot,
         open_views(snapshot, "1GB") as views,
-        psycopg.connect(server) as reader,
+        psycopg.connect(postgresql) as reader,
     ):
         loaded = load(connection, snapshot, "1GB")
         tables = served(done.manifest)

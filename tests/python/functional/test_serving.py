@@ -7,9 +7,8 @@ import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import sql
-from serving import PAIR, load_newest, write_pair, write_version
+from serving import COSTS, PAIR, SCHEMAS, emptied, load_newest, write_pair, write_version
 from typer.testing import CliRunner
-from wardhouse.bench.local_postgresql import UnavailableError, running_server
 from wardhouse.cli import app
 from wardhouse.publish.read import newest
 from wardhouse.publish.serving.column_types import KINDS, check, typed
@@ -18,29 +17,12 @@ from wardhouse.publish.serving.server import audience_of, do, serving
 from wardhouse.publish.versions import PublishError
 
 READER = "set role wardhouse_reader_internal"
-COSTS = """
-    select distinct visits.cost, wards.cost
-    from wardhouse.clinic__visits as visits cross join wardhouse.clinic__wards as wards
-"""
-
-
-@pytest.fixture(scope="module")
-def server():
-    """Return the address of a PostgreSQL, or skip where there is none."""
-    try:
-        with running_server() as url:
-            yield url
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture
-def url(server):
-    """Return the address of its database, in which there is nothing of ours."""
-    with psycopg.connect(server) as administrator:
-        for name in schemas(server):
-            administrator.execute(f"drop schema {name} cascade")
-    return server
+def url(postgresql):
+    """Return the address of a database, in which there is nothing of ours."""
+    return emptied(postgresql)
 
 
 @pytest.fixture
@@ -56,8 +38,7 @@ def ask(url: str, query: str, *before: str) -> list[tuple]:
 
 
 def schemas(url: str) -> list[str]:
-    found = ask(url, "select nspname from pg_namespace where nspname like 'wardhouse%' order by 1")
-    return [name for [name] in found]
+    return [name for [name] in ask(url, SCHEMAS)]
 
 
 # Types --------------------------------------------------------------------------------------------
