@@ -1,5 +1,6 @@
 """Where the dbt project is, and how its YAML files are read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ def project_directory() -> Path:
         if (folder / "dbt_project.yml").is_file():
             return folder
     return PROJECT
+
+
+def meta_of(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what is said beside dbt's own settings, in YAML or a manifest: dbt takes two places."""
+    return {**(declared.get("config") or {}).get("meta", {}), **declared.get("meta", {})}
 
 
 def read_yaml(path: Path) -> Any:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,12 +78,6 @@ def _write(place: Path, name: str, sql: str) -> dict[str, Any]:
         "columns": [],
         "is_patient_level": name == "clinic.people",
     }
-
-
-def free_port() -> int:
-    """Name a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 @dataclass(frozen=True)

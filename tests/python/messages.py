@@ -27,7 +27,7 @@ ERRORS = {
     "SettingError",
     "StreamError",
 }
-TELLERS = {"fail", "_fail", "append"}  # the last one: of lists named problems
+TELLERS = {"fail", "append"}  # the last one: of lists named problems
 REFUSING = {
     "feeds",
     "files",

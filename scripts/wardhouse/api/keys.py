@@ -171,7 +171,7 @@ def add_key(path: Path, name: str, scopes: list[str], expires_at: datetime | Non
 
 
 def remove_key(path: Path, name: str) -> None:
-    """Forget a key; a server that runs refuses it from its next request on.
+    """Forget a key; a server that runs refuses it within a second.
 
     Raises
     ------
@@ -246,11 +246,7 @@ class Doorkeeper:
 
     def holder(self, token: str) -> Key | None:
         """Return whose key it is, in a time that does not depend on which is nearly right."""
-        asked, found = _hash(token), None
-        for key in self._file.keys:
-            if hmac.compare_digest(key.sha256, asked) and key.is_valid():
-                found = key
-        return found
+        return self._of_hash(_hash(token))
 
     def session(self, key: Key) -> str:
         """Sign what a browser keeps instead of a key: it ends with the key, or after hours."""
@@ -262,9 +258,12 @@ class Doorkeeper:
             signed = self._signer.unsign(cookie, max_age=SESSION_SECONDS).decode()
         except (BadSignature, UnicodeError):
             return None
+        return self._of_hash(signed)
+
+    def _of_hash(self, sha256: str) -> Key | None:
         found = None
         for key in self._file.keys:
-            if hmac.compare_digest(key.sha256, signed) and key.is_valid():
+            if hmac.compare_digest(key.sha256, sha256) and key.is_valid():
                 found = key
         return found
 

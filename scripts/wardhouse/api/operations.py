@@ -36,19 +36,29 @@ Name = Annotated[
 TOLD = {"version": {"type": "string", "description": "Published version that this is from."}}
 
 
+def require(request: Request, scope: str) -> None:
+    """Refuse a request without a key of a scope."""
+    caller = request.scope[CALLER]
+    if caller is None:
+        raise HTTPException(401, "send a key as X-API-Key", {"WWW-Authenticate": "Bearer"})
+    if scope not in caller.scopes:
+        raise HTTPException(403, f"the key lacks the scope {scope}")
+
+
 def guard(scope: str | None) -> Any:
     """Let only keys with a scope through; None lets all."""
 
     async def check(request: Request) -> None:
         request.scope[SCOPE] = scope
         if scope is not None:
-            caller = request.scope[CALLER]
-            if caller is None:
-                raise HTTPException(401, "send a key as X-API-Key", {"WWW-Authenticate": "Bearer"})
-            if scope not in caller.scopes:
-                raise HTTPException(403, f"the key lacks the scope {scope}")
+            require(request, scope)
 
     return Depends(check)
+
+
+async def _search(table: Table, search: Callable[..., Any], *asked: Any) -> Any:
+    """Search a table, a large one in a thread of its own."""
+    return search(*asked) if len(table) < MANY else await run_in_threadpool(search, *asked)
 
 
 class Operations:
@@ -162,11 +172,8 @@ class Operations:
             if has(request, tag):
                 return not_modified(request, tag, caching)
             conditions = question.conditions(query)
-            asked = (conditions, getattr(query, "sort", None), query.page, query.size)
-            if len(found) < MANY:
-                total, rows = found.page(*asked)
-            else:
-                total, rows = await run_in_threadpool(found.page, *asked)
+            sort = getattr(query, "sort", None)
+            total, rows = await _search(found, found.page, conditions, sort, query.page, query.size)
             head = as_json(
                 {"version": edition.version, "total": total, "page": query.page, "size": query.size}
             )
@@ -206,11 +213,7 @@ class Operations:
             take_none(request)
             edition, found = operations._source(route)
             tag = operations.tag(request, edition)
-            row = (
-                found.one(route.name, name)
-                if len(found) < MANY
-                else await run_in_threadpool(found.one, route.name, name)
-            )
+            row = await _search(found, found.one, route.name, name)
             if row is None:
                 raise HTTPException(404, "nothing is called so; the list names all")
             if has(request, tag):

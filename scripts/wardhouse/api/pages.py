@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from wardhouse.api.answers import UNKEPT, as_json, respond
 from wardhouse.api.callers import CALLER, COOKIE
 from wardhouse.api.keys import SESSION_SECONDS, Doorkeeper
-from wardhouse.api.operations import JSON, Operations, guard
+from wardhouse.api.operations import JSON, Operations, guard, require
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
@@ -61,8 +61,7 @@ def add_pages(
     async def docs(request: Request) -> Response:
         if request.scope[CALLER] is None:
             return RedirectResponse(LOGIN, 303, {"Cache-Control": UNKEPT})
-        if "read" not in request.scope[CALLER].scopes:
-            raise HTTPException(403, "the key lacks the scope read")
+        require(request, "read")
         tag = operations.tag(request, operations.edition)
         return respond(request, _page("API", _operations(operations.schema())), HTML, tag)
 

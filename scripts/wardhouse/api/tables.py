@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wardhouse.publish.read import open_views
-from wardhouse.warehouse import identifier, quote
+from wardhouse.warehouse import identifier, quote, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,7 +165,7 @@ def _caseless(text: Any) -> Any:
     return pc.utf8_lower(pc.utf8_trim_whitespace(pc.utf8_normalize(text, form="NFC")))
 
 
-def load(snapshot: Snapshot, names: Iterable[str] | None, memory: str) -> dict[str, Table]:
+def load(snapshot: Snapshot, names: set[str], memory: str) -> dict[str, Table]:
     """Read tables of a version into memory.
 
     Parameters
@@ -173,7 +173,8 @@ def load(snapshot: Snapshot, names: Iterable[str] | None, memory: str) -> dict[s
     snapshot
         The version; it may be closed afterwards.
     names
-        Which tables, with their schema; one that was not published is left out. None reads all.
+        Which tables, with their schema, besides those of single patients; one that was not
+        published is left out.
     memory
         DuckDB's limit while it reads.
 
@@ -182,17 +183,16 @@ def load(snapshot: Snapshot, names: Iterable[str] | None, memory: str) -> dict[s
     PublishError
         When a file is missing or is no Parquet.
     """
-    wanted = None if names is None else set(names)
     with open_views(snapshot, memory) as connection:
         return {
             told["name"]: _load(connection, told)
             for told in snapshot.manifest["tables"]
-            if wanted is None or told["name"] in wanted or told.get("is_patient_level")
+            if told["name"] in names or told.get("is_patient_level")
         }
 
 
 def _load(connection: duckdb.DuckDBPyConnection, told: dict[str, Any]) -> Table:
-    view = f"{identifier(told['schema'])}.{identifier(told['table'])}"
+    view = relation(told["schema"], told["table"])
     described = {each["name"]: each.get("description", "") for each in told.get("columns", [])}
     types = connection.execute(f"describe {view}").fetchall()
     columns = {row[0]: Column(kind(row[0], row[1]), described.get(row[0], "")) for row in types}

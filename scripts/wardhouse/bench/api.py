@@ -22,6 +22,7 @@ from pyarrow import parquet
 
 from wardhouse.api.keys import add_key
 from wardhouse.bench.measure import ContenderError
+from wardhouse.bench.ports import free_ports
 from wardhouse.project import PACKAGES as PACKAGES_FOLDER
 from wardhouse.publish import versions
 from wardhouse.publish.read import newest, open_views
@@ -189,7 +190,7 @@ def running_both(place: Path) -> Iterator[dict[str, Served]]:
     ContenderError
         When one does not start.
     """
-    ports = [_free_port() for _ in range(2)]
+    ports = free_ports(2)
     keys = place / "keys.json"
     token = add_key(keys, "bench", ["read"], None)
     ours = [sys.executable, "-m", "wardhouse.cli", "serve", "--port", str(ports[0])]
@@ -201,11 +202,6 @@ def running_both(place: Path) -> Iterator[dict[str, Served]]:
         _running("theirs", [sys.executable, str(CONTENDER), *theirs], ports[1], place),
     ):
         yield {OURS: Served(ports[0], token, "/v1"), THEIRS: Served(ports[1], token, "")}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def ask(served: Served, path: str) -> Any:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from wardhouse.bench.ports import free_ports
 from wardhouse.settings import cache_folder
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class KafkaBroker:
         self.folder = folder
         self._jars = jars
         self._process: subprocess.Popen | None = None
-        port, controller = _free_ports(2)
+        port, controller = free_ports(2)
         self.bootstrap = f"127.0.0.1:{port}"
         self._settings = folder / "server.properties"
         text = PROPERTIES.format(port=port, controller=controller, folder=folder)
@@ -156,17 +156,6 @@ class KafkaBroker:
         admin = self.admin()  # dies with its last name, and its requests with it
         admin.create_topics([topic])[name].result(20)
         return name
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def kafka_jars() -> Path:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from wardhouse.bench.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def running_server(*, is_lasting: bool = False) -> Iterator[str]:
     programs = binaries()
     with tempfile.TemporaryDirectory(prefix="wardhouse-postgresql-") as name:
         place = Path(name)
-        port = _free_port()
+        port = free_port()
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {place} -c jit=off"
         lasting = [] if is_lasting else ["-o", "-F"]
         if os.geteuid() == 0:
@@ -75,12 +76,6 @@ def running_server(*, is_lasting: bool = False) -> Iterator[str]:
             yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
         finally:
             _run(programs / "pg_ctl", *data, "-m", "immediate", "-w", "stop")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _run(program: Path, *arguments: str) -> None:

@@ -10,16 +10,11 @@ from rich.table import Table
 
 from wardhouse import settings
 from wardhouse.api.keys import SCOPES, KeysError, add_key, read_keys, remove_key
-from wardhouse.commands.printing import BARE, cells, print_line, print_table
+from wardhouse.commands.printing import BARE, cells, fail, print_line, print_table
 
 Scope = StrEnum("Scope", list(SCOPES))
 app = typer.Typer(help="Keys of the API: who may ask what.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Whose key it is.")]
-
-
-def _fail(error: Exception) -> None:
-    print_line(Console(stderr=True), str(error), "red")
-    raise typer.Exit(1) from error
 
 
 @app.command("add")
@@ -43,7 +38,7 @@ def add_command(
     try:
         token = add_key(path, name, scopes, expires and expires.replace(tzinfo=UTC))
     except (KeysError, OSError, settings.SettingError) as error:
-        _fail(error)
+        fail(error)
     print_line(Console(stderr=True), f"kept as a hash in {path}; this is shown once:")
     print_line(Console(), token)
 
@@ -54,7 +49,7 @@ def list_command() -> None:
     try:
         keys = read_keys(settings.keys_file()).keys
     except KeysError as error:
-        _fail(error)
+        fail(error)
     table = Table("name", "scopes", "created", "expires", **BARE)
     for key in keys:
         ends = str(key.expires_at.date()) if key.expires_at else "never"
@@ -70,5 +65,5 @@ def remove_command(name: Name) -> None:
     try:
         remove_key(settings.keys_file(), name)
     except (KeysError, OSError, settings.SettingError) as error:
-        _fail(error)
+        fail(error)
     print_line(Console(), f"the key of {name} opens nothing any more")

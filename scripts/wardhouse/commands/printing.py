@@ -3,7 +3,9 @@
 import unicodedata
 from collections.abc import Iterable
 from io import StringIO
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +18,12 @@ _AS_WIDE_AS_IT_IS = 100_000
 def print_line(console: Console, text: str, style: str = "") -> None:
     """Print a text whole, without markup or commands to the terminal of its own."""
     console.print(escape(_harmless(text)), style=style, soft_wrap=True, highlight=False)
+
+
+def fail(error: Exception | str) -> NoReturn:
+    """Say on standard error why a command cannot go on, and end it with 1."""
+    print_line(Console(stderr=True), str(error), "red")
+    raise typer.Exit(1) from (error if isinstance(error, Exception) else None)
 
 
 def cells(texts: Iterable[str]) -> list[Text]:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from wardhouse import settings
 from wardhouse.commands.options import Audience
-from wardhouse.commands.printing import print_line
+from wardhouse.commands.printing import fail, print_line
 from wardhouse.project import project_directory
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def publish_command(
             print_line(console, f"{redshift_script} loads version {snapshot.version}; not run")
             _tell_left_out(console, snapshot.manifest)
     except (PublishError, OSError, settings.SettingError) as error:
-        print_line(Console(stderr=True), str(error), "red")
-        raise typer.Exit(1) from error
+        fail(error)
 
 
 def _publish(

@@ -9,14 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from wardhouse import settings
-from wardhouse.commands.printing import cells, print_line, print_table
+from wardhouse.commands.printing import cells, fail, print_line, print_table
 
 console = Console()
-
-
-def _fail(message: str) -> None:
-    Console(stderr=True).print(escape(message), style="red", soft_wrap=True)
-    raise typer.Exit(1)
 
 
 def quarantine_command(
@@ -31,7 +26,7 @@ def quarantine_command(
     try:
         counts, records = read_quarantine(settings.database(), area, feed, limit, out)
     except (OSError, settings.SettingError) as error:
-        _fail(str(error))
+        fail(error)
     reasons = Table("area", "feed", "reason", "records", title="Quarantine", title_justify="left")
     for row in counts:
         reasons.add_row(*cells(map(str, row)))
@@ -83,7 +78,7 @@ def purge_command(
             memory=settings.memory(),
         )
     except (OSError, PurgeError, settings.SettingError) as error:
-        _fail(str(error))
+        fail(error)
     if done.held:
         listed = Table("area", "feed", "records", "unreadable lines", box=None)
         for held in done.held:

@@ -10,7 +10,7 @@ from rich.console import Console
 from wardhouse import settings
 from wardhouse.areas.declared import AREAS, load
 from wardhouse.commands.options import own_options, parameter_of, with_parameters
-from wardhouse.commands.printing import print_line
+from wardhouse.commands.printing import fail, print_line
 
 REPORTS = {area.report.name: area for area in AREAS if area.report}
 OPTIONS = tuple(
@@ -47,8 +47,7 @@ def _report(
             charts = load(area.report.charts)(read, **own)
         written = write_report(charts, folder, area.report.title, png)
     except (ReportError, settings.SettingError) as error:
-        print_line(Console(stderr=True), str(error), "red")
-        raise typer.Exit(1) from error
+        fail(error)
     print_line(Console(), f"{len(charts)} charts; open {written[-1]}")
 
 

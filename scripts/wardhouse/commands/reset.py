@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wardhouse import settings
+from wardhouse.commands.printing import fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,6 @@ def reset_command(
     from wardhouse.warehouse import NAME, open_to_write
 
     console = Console(highlight=False)
-
-    def fail(message: str) -> None:
-        Console(stderr=True).print(escape(message), style="red", soft_wrap=True)
-        raise typer.Exit(1)
 
     try:
         path = settings.database()

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from wardhouse import settings
 from wardhouse.commands.options import Audience
-from wardhouse.commands.printing import print_line
+from wardhouse.commands.printing import fail, print_line
 from wardhouse.publish.versions import PublishError
 
 
@@ -59,8 +59,7 @@ def serve_command(
             settings.publish_directory(), named, routes(), doorkeeper, settings.memory(), limits
         )
     except (PublishError, KeysError, ServeError, settings.SettingError) as error:
-        print_line(Console(stderr=True), str(error), "red")
-        raise typer.Exit(1) from error
+        fail(error)
     version = application.editions.current[0].version
     told = f"version {version} for {named} readers, at http://{address}:{number}/docs"
     print_line(Console(), f"{told}; ctrl-c ends")

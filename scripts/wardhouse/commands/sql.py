@@ -11,7 +11,7 @@ from rich.table import Table
 
 from wardhouse import settings
 from wardhouse.commands.options import Audience
-from wardhouse.commands.printing import BARE, cells, print_line, print_table
+from wardhouse.commands.printing import BARE, cells, fail, print_line, print_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,8 +42,7 @@ def sql_command(
         snapshot = newest(settings.publish_directory(), audience.value)
         connection = open_views(snapshot, memory)
     except (PublishError, settings.SettingError) as error:
-        print_line(Console(stderr=True), str(error), "red")
-        raise typer.Exit(1) from error
+        fail(error)
     with snapshot, connection:
         if query is not None:
             is_answered = _answer(connection, query, limit)

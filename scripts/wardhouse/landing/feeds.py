@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wardhouse.project import read_yaml
+from wardhouse.project import meta_of, read_yaml
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,18 @@ def declared_feeds(project_dir: Path) -> list[Feed]:
             if not source.get("schema", "").startswith("raw_"):
                 continue
             for table in source["tables"]:
-                columns = [{"name": c["name"], "meta": _meta(c)} for c in table["columns"]]
+                columns = [{"name": c["name"], "meta": meta_of(c)} for c in table["columns"]]
                 feeds.append(
                     feed_from_dict(
                         {
                             "area": source["name"],
                             "name": table["name"],
-                            "meta": _meta(table),
+                            "meta": meta_of(table),
                             "columns": columns,
                         }
                     )
                 )
     return feeds
-
-
-def _meta(declared: dict[str, Any]) -> dict[str, Any]:
-    """Read what a sources file says beside dbt's own settings; dbt takes it in either place."""
-    return {**(declared.get("config") or {}).get("meta", {}), **declared.get("meta", {})}
 
 
 def choose_areas(raw_dir: Path, chosen: str, known: Iterable[str]) -> tuple[list[str], list[str]]:

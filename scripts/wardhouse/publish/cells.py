@@ -228,7 +228,7 @@ class _Reading:
     def system(self) -> System:
         n = len(self.values)
         whole, kind = self._parts()
-        family, names = self._families(kind)
+        family, names = self._families()
         is_count = np.array(self.is_count, dtype=bool)
         scale = np.ones(n)
         for each in range(len(names)):
@@ -279,7 +279,7 @@ class _Reading:
                 whole[part], kind[part] = of, KINDS[column.contained]
         return whole, kind
 
-    def _families(self, kind: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def _families(self) -> tuple[np.ndarray, list[str]]:
         """Give a number to what adds up; a part of what adds up is taken to, by its name."""
         family = np.full(len(self.values), -1)
         names: list[str] = []

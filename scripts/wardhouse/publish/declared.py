@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from wardhouse.project import meta_of
 from wardhouse.publish.versions import AUDIENCES, PublishError
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def read_declared(path: Path) -> Declared:
         tables = [
             table_of(node, keys.get(name, []))
             for name, node in nodes.items()
-            if node["resource_type"] == "model" and _meta(node).get("publish")
+            if node["resource_type"] == "model" and meta_of(node).get("publish")
         ]
         return Declared(
             generated_at.astimezone(UTC).replace(tzinfo=None),
@@ -210,10 +211,6 @@ def read_declared(path: Path) -> Declared:
         raise PublishError(f"{path} is no dbt manifest that can be read: build again") from error
 
 
-def _meta(declared: dict[str, Any]) -> dict[str, Any]:
-    return {**declared.get("meta", {}), **declared.get("config", {}).get("meta", {})}
-
-
 def table_of(node: dict[str, Any], key: list[str] | None = None) -> Table:
     """Read a model's node of a dbt manifest.
 
@@ -232,10 +229,10 @@ def table_of(node: dict[str, Any], key: list[str] | None = None) -> Table:
     table = Table(
         node["schema"],
         node["alias"],
-        _meta(node)["publish"],
+        meta_of(node)["publish"],
         node["description"].strip(),
         {name: _column(column) for name, column in node["columns"].items()},
-        Cells(**cells) if (cells := _meta(node).get("cells")) else None,
+        Cells(**cells) if (cells := meta_of(node).get("cells")) else None,
         key or [],
     )
     if table.audience not in AUDIENCES:
@@ -262,7 +259,7 @@ def table_of(node: dict[str, Any], key: list[str] | None = None) -> Table:
 
 
 def _column(declared: dict[str, Any]) -> Column:
-    meta = _meta(declared)
+    meta = meta_of(declared)
     contained = next((each for each in WHOLES if each in meta), None)
     return Column(
         " ".join(declared["description"].split()),

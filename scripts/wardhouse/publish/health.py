@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from wardhouse.warehouse import identifier
+from wardhouse.warehouse import identifier, relation
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -147,7 +147,7 @@ def _ends(
     connection: duckdb.DuckDBPyConnection, schema: str, fact: str, column: str
 ) -> tuple[date | None, date | None]:
     day = f"{identifier(column)}::date"
-    query = f"select min({day}), max({day}) from {identifier(schema)}.{identifier(fact)}"  # noqa: S608
+    query = f"select min({day}), max({day}) from {relation(schema, fact)}"  # noqa: S608
     return connection.execute(query).fetchone()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from wardhouse.project import read_yaml
+from wardhouse.project import meta_of, read_yaml
 from wardhouse.warehouse import (
     NAME,
     identifier,
@@ -89,13 +89,9 @@ def identifying_columns(project_dir: Path) -> dict[str, list[str]]:
                 found[model["name"]] = [
                     column["name"]
                     for column in model.get("columns", [])
-                    if _meta(column).get("pii") == "direct"
+                    if meta_of(column).get("pii") == "direct"
                 ]
     return found
-
-
-def _meta(declared: Mapping[str, Any]) -> dict[str, Any]:
-    return {**declared.get("meta", {}), **declared.get("config", {}).get("meta", {})}
 
 
 def purge(

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from asking import TABLES, free_port, write_version
+from asking import TABLES, write_version
 from builds import environment
 from typer.testing import CliRunner
 from wardhouse.api.keys import add_key
+from wardhouse.bench.ports import free_port
 from wardhouse.cli import app
 
 pytestmark = [pytest.mark.long, pytest.mark.system]

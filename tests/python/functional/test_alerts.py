@@ -27,6 +27,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from builds import PROJECT, Outcome, holding, in_fast_suite, in_system, shared_data
 from typer.testing import CliRunner
+from wardhouse.bench.ports import free_port
 from wardhouse.cli import app
 from wardhouse.quality import alert_channels
 from wardhouse.quality import alerts as telling
@@ -259,11 +260,6 @@ class Mailbox:
             (envelope.rcpt_tos, message, session.ssl is not None, session.auth_data)
         )
         return "250 OK"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @contextmanager

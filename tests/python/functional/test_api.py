@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 import schemathesis
-from asking import KEYS, ROUTES, TABLES, ask, free_port, write_version
+from asking import KEYS, ROUTES, TABLES, ask, write_version
 from builds import environment
 from hypothesis import HealthCheck, Phase, given, settings
 from typer.testing import CliRunner
@@ -25,6 +25,7 @@ from wardhouse.api.application import LARGEST_BODY, LOOPBACK, Application, Limit
 from wardhouse.api.buckets import Buckets
 from wardhouse.api.keys import Doorkeeper, KeysError, add_key, read_keys, remove_key
 from wardhouse.api.server import ServeError, check_name, listen, log_to_stderr, routes
+from wardhouse.bench.ports import free_port
 from wardhouse.cli import app as command_line
 from wardhouse.publish.versions import PublishError, locked
 from wardhouse.routes import Route

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from builds import PROJECT, SAMPLE
 from confluent_kafka import Producer, TopicPartition
 from small_disk import resize, small_disk
 from typer.testing import CliRunner
+from wardhouse.bench.ports import free_port
 from wardhouse.cli import app
 from wardhouse.streaming.batches import (
     ContinuedError,
@@ -644,12 +644,6 @@ def command(*arguments: str, **environment: str):
 
 def wait_for(condition, seconds: float = 20) -> None:
     poll_until(lambda: condition() or time.sleep(0.05), seconds=seconds)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def read_metrics(port: int) -> str:

@@ -24,7 +24,7 @@ from wardhouse.publish.serving.server import (
 )
 from wardhouse.publish.serving.views import ABOUT, OURS, PATIENCE, remove_old, turn
 from wardhouse.publish.versions import PublishError
-from wardhouse.warehouse import identifier, quote
+from wardhouse.warehouse import identifier, quote, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +207,7 @@ def write_table(
         When its types have no like, or the data's are not the manifest's.
     """
     columns = typed(table)
-    target = f"{identifier(schema)}.{identifier(table_name(table))}"
+    target = relation(schema, table_name(table))
     do(connection, create_table(target, columns))
     append(connection, schema, table, columns, views)
     if key := _key(table, views):
@@ -240,7 +240,7 @@ def append(
     import duckdb
     from adbc_driver_manager import Error
 
-    source = _source(table)
+    source = relation(table["schema"], table["table"])
     selected = ", ".join(column.selected for column in columns)
     check_file(table, columns, views.sql(f"from {source}"))
     with connection.cursor() as cursor:
@@ -259,10 +259,6 @@ def append(
             ) from error
     if n_rows != table["n_rows"]:
         raise PublishError(f"{table['name']} has other rows than its manifest: publish again")
-
-
-def _source(table: dict[str, Any]) -> str:
-    return f"{identifier(table['schema'])}.{identifier(table['table'])}"
 
 
 def create_table(target: str, columns: list[Typed]) -> str:
@@ -289,6 +285,6 @@ def _key(table: dict[str, Any], views: duckdb.DuckDBPyConnection) -> str:
         return ""
     is_null = " or ".join(f"{name} is null" for name in names)
     [[n_null]] = views.sql(
-        f"select count(*) from {_source(table)} where {is_null}"  # noqa: S608
+        f"select count(*) from {relation(table['schema'], table['table'])} where {is_null}"  # noqa: S608
     ).fetchall()
     return "" if n_null else ", ".join(names)

@@ -13,7 +13,7 @@ from wardhouse.publish.serving.column_types import Typed, typed
 from wardhouse.publish.serving.postgresql import comments, served, table_name
 from wardhouse.publish.serving.server import STABLE, reader_of
 from wardhouse.publish.versions import PublishError
-from wardhouse.warehouse import identifier, quote
+from wardhouse.warehouse import identifier, quote, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def _widths(
         else f"max(octet_length({identifier(each.name)}))"
         for each in wide
     )
-    source = f"{identifier(table['schema'])}.{identifier(table['table'])}"
+    source = relation(table["schema"], table["table"])
     [found] = views.sql(f"select {asked} from {source}").fetchall()  # noqa: S608
     for column, width in zip(wide, found, strict=True):
         if (width or 0) > MOST_BYTES:
