@@ -374,6 +374,7 @@ def read_in_a_loop(url: str, query: str, is_over: threading.Event, seen: list, f
                 return
 
 
+@pytest.mark.system
 def test_readers_in_a_loop_see_one_version_each_while_loading_in_a_loop(url, folder):
     write_pair(folder, 0)
     load_newest(url, folder)

@@ -1,9 +1,11 @@
 """What shared tables declare of their cells: whole in the manifest, and true on the sample."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
 import pytest
+from wardhouse.warehouse import open_to_read
 
 pytestmark = pytest.mark.long
 
@@ -92,6 +94,13 @@ def shared(manifest) -> list[Shared]:
     return sorted(found, key=lambda table: table.title)
 
 
+@pytest.fixture(scope="module")
+def query(sample) -> Iterator[Callable[[str], list[tuple]]]:
+    """Return a function that asks the sample: by hundreds of questions, it is opened once."""
+    with open_to_read(sample.database) as connection:
+        yield lambda sql: connection.execute(sql).fetchall()
+
+
 def test_every_figure_of_a_shared_table_is_declared(shared):
     assert len(shared) > 10
     wrong = {table.title: faults(table) + in_circles(table) for table in shared}
@@ -126,18 +135,16 @@ def test_a_figure_computed_from_itself_is_found():
     assert in_circles(Shared("clinic.wards", ["ward"], "n", columns)) == ["a", "b"]
 
 
-def test_rows_of_shared_tables_are_cells(shared, sample):
+def test_rows_of_shared_tables_are_cells(shared, query):
     wrong = [
         table.title
         for table in shared
-        if sample.query(
-            f"select 1 from {table.title} group by {', '.join(table.of)} having count(*) > 1"
-        )
+        if query(f"select 1 from {table.title} group by {', '.join(table.of)} having count(*) > 1")
     ]
     assert wrong == []
 
 
-def test_figures_that_add_up_to_the_same_do(shared, sample):
+def test_figures_that_add_up_to_the_same_do(shared, query):
     """In every pair of tables: over the columns of both that name cells, or in total."""
     compared, wrong = 0, []
     for one, other in combinations(shared, 2):
@@ -150,7 +157,7 @@ def test_figures_that_add_up_to_the_same_do(shared, sample):
                 for table in (one, other)
             ]
             # A group that one table lacks adds nothing.
-            differing = sample.query(
+            differing = query(
                 f"select count(*) from (((from ({sums[0]}) except from ({sums[1]})) union all "
                 f"(from ({sums[1]}) except from ({sums[0]})))) where total <> 0"
             )
@@ -160,27 +167,27 @@ def test_figures_that_add_up_to_the_same_do(shared, sample):
     assert compared > 10
 
 
-def test_parts_are_of_their_whole(shared, sample):
+def test_parts_are_of_their_whole(shared, query):
     compared, wrong = 0, []
     for table in shared:
         for name, meta in table.columns.items():
             for whole in (meta[word] for word in WHOLES if word in meta):
                 compared += 1
                 beyond = f"{name} < 0 or {name} > {whole} or ({name} is null) <> ({whole} is null)"
-                if sample.query(f"select 1 from {table.title} where {beyond}"):
+                if query(f"select 1 from {table.title} where {beyond}"):
                     wrong.append(f"{table.title}.{name} of {whole}")
     assert wrong == []
     assert compared > 20
 
 
-def test_people_of_a_cell_are_no_more_than_what_is_counted_of_them(shared, sample):
+def test_people_of_a_cell_are_no_more_than_what_is_counted_of_them(shared, query):
     """Every row counts whom it is of: no cell without people shows figures of some."""
     wrong = [
         f"{table.title}.{name}"
         for table in shared
         for name, meta in table.columns.items()
         if "adds" in meta and name != table.people
-        if sample.query(
+        if query(
             f"select 1 from {table.title} where coalesce({table.people}, 0) = 0 and {name} > 0"
         )
     ]

@@ -539,6 +539,7 @@ def test_events_are_in_the_star_a_cycle_after_they_landed(warehouse):
     assert all(position.startswith("patient_events.ndjson@") for (position,) in added)
 
 
+@pytest.mark.system
 def test_cycle_leaves_live_answers_and_lets_go_of_the_database(warehouse):
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     # Whatever was simulated last, this happened later.
